@@ -1,0 +1,293 @@
+"""The command line: options in, one call, text out, exit code.
+
+Everything heavy is imported where it is used: `nndoctor --help` answers at once, and only the child process of `check`
+ever imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nndoctor.errors import FileError, NndoctorError, UsageError
+from nndoctor.version import __version__
+
+if TYPE_CHECKING:
+    from nndoctor.checkup import Delivery
+    from nndoctor.config import Settings
+    from nndoctor.diagnosis.model import Diagnosis
+    from nndoctor.report.page import Look
+
+EXIT_CLEAN = 0  # a diagnosis was made and nothing at or above --fail-on was found
+EXIT_FOUND = 1  # a diagnosis was made and something at or above --fail-on was found
+EXIT_USAGE = 2  # the command line, the configuration or a named file is wrong
+EXIT_NO_DIAGNOSIS = 3  # too little training was seen, or nndoctor itself failed
+
+_WIDTH = 80  # where no terminal says otherwise
+_FORMATS = click.Choice(["text", "json"])
+_FAIL_ON = click.Choice(["error", "warning", "note", "never"])
+_COLORS = click.Choice(["auto", "always", "never"])
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """The `nndoctor` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The command with these arguments; returns its exit code.
+
+    A mistake of the user's is one line on stderr. A mistake of ours is a traceback, and never the code of a finding.
+    """
+    try:
+        code = nndoctor.main(list(arguments), prog_name="nndoctor", standalone_mode=False)
+        return code if isinstance(code, int) else EXIT_CLEAN
+    except click.ClickException as e:
+        context = getattr(e, "ctx", None)
+        hint = f"; {_help_hint(context)}" if isinstance(e, click.UsageError) else ""
+        return _refuse(e.format_message().rstrip(".").replace("\n", " ") + hint)
+    except NndoctorError as e:
+        return _refuse(str(e).replace("\n", "; "))
+    except (KeyboardInterrupt, click.Abort):
+        print("nndoctor: interrupted", file=sys.stderr)
+        return EXIT_NO_DIAGNOSIS
+    except SystemExit:
+        return EXIT_CLEAN  # click: the reader of a help page went away (`| head`)
+    except Exception:
+        traceback.print_exc()
+        print("nndoctor: this is a fault of nndoctor, not of your script; please report it", file=sys.stderr)
+        return EXIT_NO_DIAGNOSIS
+
+
+def _refuse(message: str) -> int:
+    print(f"nndoctor: {message}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def _help_hint(context: click.Context | None) -> str:
+    return f"see `{context.command_path if context is not None else 'nndoctor'} --help`"
+
+
+class Commands(click.Group):
+    """A group that notices a script in the place of a command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None:
+            from nndoctor.config import suggestion
+
+            is_script = name.endswith(".py") or Path(name).exists()
+            near = f"check {name}" if is_script else suggestion(name, self.list_commands(ctx))
+            hint = f"; did you mean `nndoctor {near}`?" if near else ""
+            raise click.UsageError(f"no such command {name!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _examples(*lines: str) -> str:
+    """Examples for the end of a help page; \\b keeps click from joining the lines."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(
+    cls=Commands,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_examples(
+        "nndoctor check train.py                    what is wrong with this run?",
+        "nndoctor check train.py --epochs 5         arguments after the script are the script's",
+        "nndoctor check --save run.jsonl train.py   keep what was seen",
+        "nndoctor diagnose run.jsonl                and judge it again, without torch",
+        "nndoctor explain lr-too-high               the whole page on one cause",
+    ),
+)
+@click.version_option(__version__, message="nndoctor %(version)s")
+def nndoctor() -> None:
+    """A doctor for PyTorch training runs: runs your script, watches it learn, and tells what is wrong with it."""
+
+
+def _report_options(command: Command) -> Command:
+    """The options of every command that ends in a report."""
+    for option in reversed(
+        [
+            click.option("--format", type=_FORMATS, help="Report for a person or for a machine.  [default: text]"),
+            click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to FILE."),
+            click.option("--verbose", is_flag=True, help="Add layers, settings, symptoms, and what was ruled out."),
+            click.option("--color", type=_COLORS, default="auto", help="Colour the text report.  [default: auto]"),
+            click.option(
+                "--fail-on", type=_FAIL_ON, help="Exit with 1 for a finding of this severity or worse.  [default: warning]"
+            ),
+            click.option(
+                "--select", multiple=True, metavar="IDS", help="Suspect only these causes; commas between, or repeated."
+            ),
+            click.option("--ignore", multiple=True, metavar="IDS", help="Never suspect these causes."),
+            click.option(
+                "--config", type=click.Path(path_type=Path), metavar="FILE",
+                help="Settings in YAML or TOML, instead of [tool.nndoctor] in the nearest pyproject.toml.",
+            ),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@nndoctor.command(
+    # The first word that is no option ends the options: the rest is the script's, whatever it looks like.
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS]",
+    epilog=_examples(
+        "nndoctor check train.py --lr 0.1 --epochs 5",
+        "nndoctor check -m package.train --lr 0.1",
+        "nndoctor check --steps 1000 --seconds 300 train.py",
+        "nndoctor check --format json --quiet train.py > report.json",
+        "nndoctor check --ignore dataset-too-small,class-imbalance --fail-on error train.py",
+    ),
+)
+@click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in `python -m`.")
+@click.option("--steps", type=int, metavar="N", help="Stop after N optimiser steps ...  [default: 300]")
+@click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
+@click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds, come what may.  [default: 600]")
+@click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the recording, for `nndoctor diagnose`.")
+@click.option("--quiet", is_flag=True, help="Show neither the script's output nor the progress.")
+@_report_options
+@click.argument("script")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+def check(script: str, arguments: tuple[str, ...], module: bool, save: Path | None, quiet: bool, **options: Any) -> int:
+    """Run SCRIPT as `python SCRIPT ARGS` would, watch its first training steps, and report what is wrong.
+
+    The script's own output appears on stderr. Exit code: 0 for a clean run, 1 for a finding, 2 for a wrong command
+    line, 3 where too little training was seen for a diagnosis.
+    """
+    from nndoctor import checkup
+    from nndoctor.probe.launch import Target
+
+    if not module:
+        _require_script(Path(script))
+    settings, delivery = _read(options, Path() if module else Path(script).parent)
+    target = Target(script=script, arguments=arguments, module=module)
+    diagnosis = checkup.check(target, settings, delivery, save, quiet)
+    return exit_code(diagnosis, settings.fail_on)
+
+
+@nndoctor.command(
+    epilog=_examples(
+        "nndoctor diagnose run.jsonl --verbose", "nndoctor diagnose run.jsonl --format json --output report.json"
+    ),
+)
+@_report_options
+@click.argument("recording", type=click.Path(path_type=Path))
+def diagnose(recording: Path, **options: Any) -> int:
+    """Judge a RECORDING that `nndoctor check --save` has kept. Needs neither torch nor the script."""
+    from nndoctor import checkup
+    from nndoctor.record import codec
+
+    settings, delivery = _read(options, Path())
+    checkup.ensure_writable([p for p in (delivery.output,) if p is not None], recording)
+    diagnosis = checkup.diagnose(codec.load(recording), settings, delivery)
+    return exit_code(diagnosis, settings.fail_on)
+
+
+@nndoctor.command(epilog=_examples("nndoctor explain lr-too-high", "nndoctor explain loss-input --color always | less -R"))
+@click.option("--color", type=_COLORS, default="auto", help="Colour the page.  [default: auto]")
+@click.argument("cause", metavar="ID")
+def explain(cause: str, color: str) -> None:
+    """Show the whole page on one cause: what it is, why it hurts, what speaks for it, and how to mend it."""
+    from nndoctor.checkup import deliver
+    from nndoctor.knowledge.loader import load_causes
+    from nndoctor.report.explain import cause_page
+    from nndoctor.symptoms.catalogue import CATALOGUE
+
+    causes = load_causes()
+    if cause not in causes:
+        raise UsageError(_unknown_cause(cause, list(causes), [s.name for s in CATALOGUE]))
+    deliver(cause_page(causes[cause], CATALOGUE, _look(color)), None)
+
+
+@nndoctor.command(epilog=_examples("nndoctor causes", "nndoctor causes --format json"))
+@click.option("--format", type=_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
+@click.option("--color", type=_COLORS, default="auto", help="Colour the list.  [default: auto]")
+def causes(format: str, color: str) -> None:
+    """List every cause that can be named, by the stage of training at which it lies."""
+    from nndoctor.checkup import deliver
+    from nndoctor.knowledge.loader import load_causes
+    from nndoctor.report.explain import cause_list, cause_list_json
+
+    found = load_causes().values()
+    deliver(cause_list_json(found) if format == "json" else cause_list(found, _look(color)), None)
+
+
+@nndoctor.command(epilog=_examples("nndoctor symptoms", "nndoctor symptoms --verbose", "nndoctor symptoms --format json"))
+@click.option("--format", type=_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
+@click.option("--verbose", is_flag=True, help="Add the reason and source of each threshold.")
+@click.option("--color", type=_COLORS, default="auto", help="Colour the list.  [default: auto]")
+def symptoms(format: str, verbose: bool, color: str) -> None:
+    """List everything that is measured, with the threshold from which it counts."""
+    from nndoctor.checkup import deliver
+    from nndoctor.report.explain import symptom_list, symptom_list_json
+    from nndoctor.symptoms.catalogue import CATALOGUE
+
+    deliver(symptom_list_json(CATALOGUE) if format == "json" else symptom_list(CATALOGUE, _look(color, verbose)), None)
+
+
+def exit_code(diagnosis: Diagnosis, fail_on: str) -> int:
+    """What the command returns for a diagnosis. A run that raised is no different, if it could be judged."""
+    from nndoctor.knowledge.model import SEVERITIES
+
+    if diagnosis.verdict == "inconclusive":
+        return EXIT_NO_DIAGNOSIS
+    if fail_on == "never":
+        return EXIT_CLEAN
+    grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    return EXIT_FOUND if any(s.severity in grave for s in diagnosis.suspects) else EXIT_CLEAN
+
+
+def _require_script(script: Path) -> None:
+    """Refuse what python could not run. Raises FileError with what was probably meant."""
+    if script.is_dir() and not (script / "__main__.py").is_file():
+        raise FileError(f"{script}: is a directory; name the script in it")
+    if not script.exists():
+        dotted = script.name == str(script) and "." in script.name and script.suffix != ".py"
+        hint = f"for a module type `nndoctor check -m {script}`" if dotted else "name the script that you would give to python"
+        raise FileError(f"{script}: no such file; {hint}")
+
+
+def _read(options: dict[str, Any], start: Path) -> tuple[Settings, Delivery]:
+    """Settings and the report's way out, from the options that the reporting commands share."""
+    from nndoctor import config
+    from nndoctor.checkup import Delivery
+
+    output, verbose, color, file = (options.pop(name) for name in ("output", "verbose", "color", "config"))
+    lists = {name: list(options.pop(name)) or None for name in ("select", "ignore")}
+    settings = config.settings(file, start, {**options, **lists})
+    look = _look(color, verbose, output is not None)
+    return settings, Delivery(settings.format, output, look)
+
+
+def _look(color: str, verbose: bool = False, to_file: bool = False) -> Look:
+    """Width and colour of what stdout is, or of a file. https://no-color.org"""
+    from nndoctor.report.page import Look
+
+    terminal = sys.stdout.isatty() and not to_file
+    wanted = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    columns = shutil.get_terminal_size((_WIDTH, 24)).columns if not to_file else _WIDTH
+    return Look(columns, color == "always" or (color == "auto" and wanted), verbose)
+
+
+def _unknown_cause(name: str, known: list[str], measured: list[str]) -> str:
+    from nndoctor.config import suggestion
+
+    if name in measured:
+        return f"{name!r} is a symptom, not a cause; `nndoctor symptoms` explains it"
+    near = suggestion(name, known)
+    hint = f"did you mean {near!r}? " if near else ""
+    return f"{name!r} is no cause; {hint}`nndoctor causes` lists all of them"

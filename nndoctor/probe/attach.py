@@ -1,0 +1,298 @@
+"""Everything that is patched or hooked in torch, and taken off again.
+
+The watch sits on five points: `Module.__call__`, the loss functions of `torch.nn.functional`, `Tensor.backward`, the
+optimisers' global step hooks, and the constructors (for the user's lines). It passes every argument and result
+through untouched, draws nothing random, and keeps copies of numbers only, never a tensor of the user's.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import resource
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import optimizer as optim_module
+
+from nndoctor.probe import stats
+from nndoctor.probe.loss import FUNCTIONS
+from nndoctor.probe.session import Session
+from nndoctor.probe.where import place_of, user_frame, user_place
+from nndoctor.record.model import FORMAT, End, Header, LoaderInfo, SchedulerInfo
+from nndoctor.version import __version__
+
+
+class Patches:
+    """Attributes that were replaced, with what stood there before."""
+
+    def __init__(self) -> None:
+        self._old: list[tuple[Any, str, Any]] = []
+        self._handles: list[Any] = []
+
+    def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Put `make(old)` in the place of an attribute."""
+        old = owner.__dict__[name]
+        self._old.append((owner, name, old))
+        setattr(owner, name, make(old))
+
+    def hook(self, handle: Any) -> None:
+        """Keep a removable hook's handle."""
+        self._handles.append(handle)
+
+    def remove(self) -> None:
+        """Everything as it was."""
+        for owner, name, old in reversed(self._old):
+            setattr(owner, name, old)
+        for handle in self._handles:
+            handle.remove()
+        self._old.clear()
+        self._handles.clear()
+
+
+class Watch:
+    """Watches one process. `emit` takes records; `stop` is called when enough has been seen and does not return."""
+
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "") -> None:
+        self._patches = Patches()
+        self._emit = emit
+        self._directory = directory
+        self._steps, self._seconds = steps, seconds
+        self.session = Session(emit, steps, seconds, grace, stop)
+        self._loaders = 0
+        self._schedulers = 0
+        self._finished = threading.Lock()
+
+    # --- beginning and end ------------------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Patch torch. Call once, when it has been imported completely."""
+        self._emit(
+            Header(
+                FORMAT, __version__, sys.argv[0] if sys.argv else "", list(sys.argv[1:]), platform.python_version(),
+                str(torch.__version__), "cpu", torch.get_num_threads(), self._steps, self._seconds,
+            )
+        )  # fmt: skip
+        replace = self._patches.replace
+        replace(nn.Module, "__call__", self._module_call)
+        replace(nn.Module, "__init__", self._module_init)
+        replace(nn.Module, "zero_grad", functools.partial(self._noting, "zero_grad"))
+        replace(nn.Module, "eval", functools.partial(self._noting, "eval"))
+        replace(Tensor, "backward", self._backward)
+        replace(torch.autograd, "backward", self._autograd_backward)
+        replace(optim_module.Optimizer, "__init__", self._optimizer_init)
+        replace(optim_module.Optimizer, "zero_grad", functools.partial(self._noting, "zero_grad"))
+        self._patches.hook(optim_module.register_optimizer_step_pre_hook(self._before_step))
+        self._patches.hook(optim_module.register_optimizer_step_post_hook(self._after_step))
+        replace(torch.optim.lr_scheduler.LRScheduler, "__init__", self._scheduler_init)
+        for name in FUNCTIONS:
+            replace(F, name, functools.partial(self._loss_function, name))
+        for module in (nn.utils, nn.utils.clip_grad):
+            for name in ("clip_grad_norm_", "clip_grad_value_"):
+                replace(module, name, self._clip)
+        replace(torch.utils.data.DataLoader, "__init__", self._loader_init)
+        replace(torch.utils.data.DataLoader, "__iter__", functools.partial(self._noting, "loader-iter"))
+
+    def remove(self) -> None:
+        """Take everything off again."""
+        self.session.off = True
+        self.session.functions.stop()
+        self.session.limits.cancel()
+        self._patches.remove()
+
+    def finish(self) -> None:
+        """Write what is summed up at the end. Never raises; a second call does nothing."""
+        if self._finished.acquire(blocking=False):
+            self.session.limits.cancel()
+            self.session.finish()
+
+    def end(self, reason: str, **fields: Any) -> End:
+        """The last record, with the counters filled in."""
+        s = self.session
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return End(
+            reason, s.steps_made, s.backwards, s.forwards, s.limits.elapsed, fields.pop("total_seconds", 0.0),
+            peak_memory=peak, events=list(s.calls.events), weights_moved=s.moved, moved_by_hand=bool(s.moved) and s.steps == 0, **fields,
+        )  # fmt: skip
+
+    # --- what is put in place ---------------------------------------------------------------------------------
+
+    def _module_call(self, old: Any) -> Any:
+        session = self.session
+
+        @functools.wraps(old)
+        def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if session.off or session.depth and not session.looking or not session.mine():
+                return old(module, *args, **kwargs)
+            if session.depth:
+                session.enter(module)
+                try:
+                    return old(module, *args, **kwargs)
+                finally:
+                    session.leave()
+            return session.root_call(old, module, args, kwargs)
+
+        return __call__
+
+    def _module_init(self, old: Any) -> Any:
+        built = self.session.registry.built
+
+        @functools.wraps(old)
+        def __init__(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+            old(module, *args, **kwargs)
+            _note_construction(built, module)
+
+        return __init__
+
+    def _optimizer_init(self, old: Any) -> Any:
+        built = self.session.registry.built
+
+        @functools.wraps(old)
+        def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            old(optimizer, *args, **kwargs)
+            _note_construction(built, optimizer)
+
+        return __init__
+
+    def _noting(self, what: str, old: Any) -> Any:
+        session = self.session
+
+        @functools.wraps(old)
+        def noted(owner: Any, *args: Any, **kwargs: Any) -> Any:
+            if not session.off and session.mine():
+                session.calls.note(what)
+            return old(owner, *args, **kwargs)
+
+        return noted
+
+    def _backward(self, old: Any) -> Any:
+        session = self.session
+
+        @functools.wraps(old)
+        def backward(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if session.off or session.in_backward or not session.mine():
+                return old(tensor, *args, **kwargs)
+            with session.backward(tensor):
+                return old(tensor, *args, **kwargs)
+
+        return backward
+
+    def _autograd_backward(self, old: Any) -> Any:
+        session = self.session
+
+        @functools.wraps(old)
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            first = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None) if isinstance(tensors, (list, tuple)) else None
+            if session.off or session.in_backward or first is None or not session.mine():
+                return old(tensors, *args, **kwargs)
+            with session.backward(first):
+                return old(tensors, *args, **kwargs)
+
+        return backward
+
+    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if not self.session.off and self.session.mine():
+            self.session.before_step(optimizer)
+
+    def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if not self.session.off and self.session.mine():
+            self.session.after_step(optimizer)
+
+    def _scheduler_init(self, old: Any) -> Any:
+        @functools.wraps(old)
+        def __init__(scheduler: Any, *args: Any, **kwargs: Any) -> None:
+            old(scheduler, *args, **kwargs)
+            if self._schedulers < 20 and not self.session.off:
+                self._emit(SchedulerInfo(self._schedulers, type(scheduler).__name__, user_place()))
+                self._schedulers += 1
+
+        return __init__
+
+    def _loss_function(self, name: str, old: Any) -> Any:
+        session = self.session
+
+        @functools.wraps(old)
+        def loss_function(*args: Any, **kwargs: Any) -> Any:
+            # Torch's dispatch to a function mode comes back to this very name: count the outermost call only.
+            if session.off or session.in_loss or not session.mine():
+                return old(*args, **kwargs)
+            session.in_loss = True
+            try:
+                value = old(*args, **kwargs)
+            finally:
+                session.in_loss = False
+            session.loss_called(name, args, kwargs, value)
+            return value
+
+        return loss_function
+
+    def _clip(self, old: Any) -> Any:
+        session = self.session
+
+        @functools.wraps(old)
+        def clip(*args: Any, **kwargs: Any) -> Any:
+            total = old(*args, **kwargs)
+            if not session.off and session.mine():
+                session.calls.note("clip")
+                limit = args[1] if len(args) > 1 else kwargs.get("max_norm", kwargs.get("clip_value"))
+                with stats.quiet():
+                    session.gradients.clipped(limit, total)
+            return total
+
+        return clip
+
+    def _loader_init(self, old: Any) -> Any:
+        @functools.wraps(old)
+        def __init__(loader: Any, *args: Any, **kwargs: Any) -> None:
+            old(loader, *args, **kwargs)
+            if self._loaders < 50 and not self.session.off:
+                self._emit(_describe_loader(self._loaders, loader))
+                self._loaders += 1
+
+        return __init__
+
+
+@contextmanager
+def attached(watch: Watch) -> Iterator[Watch]:
+    """Patch torch for a while, and leave it as it was."""
+    watch.install()
+    try:
+        yield watch
+    finally:
+        watch.remove()
+
+
+def _note_construction(built: weakref.WeakKeyDictionary[Any, Any], thing: Any) -> None:
+    """Remember the line that constructs a module or an optimiser, seen from outside its own `__init__`."""
+    frame = user_frame(3)
+    while frame is not None and frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is thing:
+        frame = frame.f_back
+        while frame is not None and frame.f_code.co_filename.startswith(_TORCH):
+            frame = frame.f_back
+    try:
+        built[thing] = place_of(frame)
+    except TypeError:  # a class of the user's with __eq__ and no __hash__
+        return
+
+
+_TORCH = os.path.dirname(torch.__file__)
+
+
+def _describe_loader(index: int, loader: Any) -> LoaderInfo:
+    sampler = type(loader.sampler).__name__
+    if loader.batch_size is None and loader.batch_sampler is not None:
+        sampler = type(loader.batch_sampler).__name__
+    try:
+        length: int | None = len(loader.dataset)
+    except Exception:  # the user's own __len__, or none
+        length = None
+    shuffled = {"RandomSampler": True, "SequentialSampler": False}.get(sampler)
+    return LoaderInfo(index, loader.batch_size, shuffled, sampler, length, int(loader.num_workers), bool(loader.drop_last), user_place())

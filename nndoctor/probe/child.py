@@ -1,0 +1,538 @@
+"""Runs in the child process: the user's script as `python` would run it, watched from the end of `import torch` on.
+
+`launch.py` starts this file by its path, so that it is `__main__` until the script takes its place:
+
+    python child.py FD STEPS SECONDS GRACE TIMEOUT file|module NAME ARGUMENTS...
+
+Until the script runs, only modules that plain Python has loaded by then may be imported here. Any other, even one of
+the standard library, would take the place of a file of the same name beside the script (`queue.py`, `code.py`).
+Nothing travels in the environment, which the script's own children inherit.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import time
+
+TYPE_CHECKING = False  # `typing` would be a module too many; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from traceback import TracebackException
+    from types import FrameType, ModuleType, TracebackType
+    from typing import Any
+
+    from nndoctor.probe.attach import Watch
+
+# What this Python gives a `__main__` before its first line; the set differs between versions.
+_PLAIN_MAIN = {name: value for name, value in globals().items() if name.startswith("__")}
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_TICK = 0.2  # seconds between two looks at the clock, and between two writes to the pipe
+_LONGEST_ERROR, _LONGEST_TRACEBACK = 2_000, 20_000  # characters; some messages hold a whole state dict
+
+
+def main(argv: Sequence[str]) -> None:
+    """Watch one run. Leaves as Python would leave the script: by return, by its exception or by its SystemExit."""
+    fd, steps, seconds, grace, timeout, kind, name, *arguments = argv[1:]
+    run = Run(int(fd), int(steps), float(seconds), float(grace), float(timeout))
+    run.begin()
+    try:
+        if kind == "module":
+            _execute_module(name, arguments)
+        else:
+            _execute_file(name, arguments)
+    except SystemExit as stop:
+        message = "" if stop.code is None or isinstance(stop.code, int) else str(stop.code)
+        run.leave("exit", exit_code=_exit_code(stop.code), error=message[:_LONGEST_ERROR])
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            run.leave("interrupt", exit_code=130, **_described(error))
+        else:
+            run.leave("error", exit_code=1, **_described(error))
+        _hide_our_frames(sys.excepthook)
+        raise
+    run.leave("finished")
+
+
+def _exit_code(code: object) -> int:
+    """The status that Python makes of SystemExit's argument."""
+    if code is None:
+        return 0
+    return code & 0xFF if isinstance(code, int) else 1
+
+
+# --- the script, as python would run it ---------------------------------------------------------------------------
+
+
+def _execute_file(path: str, arguments: list[str]) -> None:
+    """`python path arguments`. A folder or an archive is run by its `__main__.py`."""
+    sys.argv = [path, *arguments]
+    sys.orig_argv = [sys.executable, *sys.argv]
+    if _is_importable(path):
+        _put_first(path, even_if_safe=True)
+        _put_main(dict(_PLAIN_MAIN))
+        _run_as_main("__main__", alter_argv=False)
+        return
+    file = os.path.join(os.getcwd(), path)  # as python: absolute, not normalised
+    _put_first(os.path.dirname(os.path.realpath(path)))
+    loader = type(_PLAIN_MAIN["__loader__"])("__main__", file)
+    module = _put_main({**_PLAIN_MAIN, "__file__": file, "__loader__": loader})
+    with open(file, "rb") as f:
+        source = f.read()
+    # Never cached, as python never caches the main file.
+    exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
+
+
+def _execute_module(name: str, arguments: list[str]) -> None:
+    """`python -m name arguments`."""
+    sys.argv = ["-m", *arguments]  # runpy puts the module's file in the first place, once it has found it
+    sys.orig_argv = [sys.executable, "-m", name, *arguments]
+    _put_first(os.getcwd())
+    _put_main(dict(_PLAIN_MAIN))
+    _run_as_main(name, alter_argv=True)
+
+
+def _run_as_main(name: str, alter_argv: bool) -> None:
+    import runpy
+
+    # Private, and yet the very function that python's own `-m` calls by this name (Modules/main.c). `runpy.run_module`
+    # is no substitute: it takes the module out of sys.modules again, which breaks pickling under spawn.
+    runpy._run_module_as_main(name, alter_argv)  # type: ignore[attr-defined]
+
+
+def _put_main(names: dict[str, Any]) -> ModuleType:
+    """A fresh `__main__`: multiprocessing and pickle look their classes up in it by name."""
+    module = type(sys)("__main__")
+    module.__dict__.update({**names, "__name__": "__main__", "__doc__": None})
+    if "__annotations__" in names:
+        module.__dict__["__annotations__"] = {}
+    sys.modules["__main__"] = module
+    return module
+
+
+def _put_first(folder: str, even_if_safe: bool = False) -> None:
+    """Put the script's folder where python put this file's. Under `-P` it put none."""
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = folder
+    elif even_if_safe:
+        sys.path.insert(0, folder)
+
+
+def _is_importable(path: str) -> bool:
+    """Whether a path entry finder takes the path: a folder or an archive. The test that python itself makes."""
+    for hook in sys.path_hooks:
+        try:
+            hook(path)
+        except ImportError:
+            continue
+        return True
+    return False
+
+
+# --- the run and its end ------------------------------------------------------------------------------------------
+
+
+class Run:
+    """The watched run: its pipe to the parent, its clock, and its one end."""
+
+    def __init__(self, fd: int, steps: int, seconds: float, grace: float, timeout: float) -> None:
+        self._fd = fd
+        self._steps, self._seconds, self._grace, self._timeout = steps, seconds, grace, timeout
+        self._started = time.monotonic()
+        self._training_since: float | None = None
+        self._directory = os.getcwd()
+        self._parent = os.getppid()
+        self._main_thread = _thread.get_ident()
+        self._watch: Watch | None = None
+        self._lines: list[str] = []  # encoded, not yet written
+        self._writing = _thread.allocate_lock()
+        self._closing = _thread.RLock()
+        self._closed = False  # End is on its way: no second one
+        self._silent = False  # nothing more is written: after End, and in every forked child
+        self._clock = Clock(self._tick)
+
+    def begin(self) -> None:
+        """Take up everything that must be in place before the script's first line."""
+        os.set_inheritable(self._fd, False)
+        os.register_at_fork(
+            before=self._clock.rest, after_in_parent=self._clock.resume, after_in_child=self._after_fork_in_child
+        )
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(line_buffering=True)
+        self._clock.start()
+        if "torch" in sys.modules:  # by sitecustomize or a .pth file
+            self._install()
+        else:
+            sys.meta_path.insert(0, TorchFinder(self._install))
+
+    def _install(self) -> None:
+        """Called once, when torch has been imported completely."""
+        if self._silent:
+            return
+        try:
+            _make_package_importable()
+            from nndoctor.probe.attach import Watch
+
+            watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory)
+            watch.install()
+        except Exception as error:
+            # Half a watch would be taken for a sick run: say that none was possible, and end.
+            import traceback
+
+            traceback.print_exc()
+            self._close("error", exit_code=1, error=f"torch cannot be watched: {type(error).__name__}: {error}")
+            self._exit(1)
+        self._watch = watch
+
+    def emit(self, record: Any) -> None:
+        """Send a record to the parent, at the next tick of the clock. Any thread may call this."""
+        if self._silent:
+            return
+        from nndoctor.record.codec import encode
+
+        if self._training_since is None and record.kind == "step":
+            self._training_since = time.monotonic() - record.seconds
+        self._lines.append(encode(record))
+
+    def stop(self, reason: str) -> None:
+        """End the run at once, whatever the script is doing; a limit was reached.
+
+        By os._exit: an exception would be swallowed by a bare `except:`, and a signal may be handled. Returns where
+        there is nothing to stop: in a forked child, which is no run of its own, and once the script has ended by itself.
+        """
+        if self._close(reason):
+            self._exit(0)
+
+    def leave(self, reason: str, **fields: Any) -> None:
+        """The main module's code is done: write the end, now or once the last thread has ended that Python waits for."""
+        threading = sys.modules.get("threading")
+        main = _thread.get_ident()
+        if threading is not None and any(not t.daemon and t.ident != main for t in threading.enumerate()):
+            # Registered last, so called first, between the end of the threads and the script's own atexit functions.
+            import atexit
+
+            atexit.register(self._close, reason, **fields)
+        else:
+            self._close(reason, **fields)
+
+    def _close(self, reason: str, **fields: Any) -> bool:
+        """Write what is summed up at the end, and the End. Whether this call did: the first one does, others wait."""
+        if self._silent or not self._closing.acquire(blocking=not self._clock.is_here()):
+            return False  # the clock must not wait for one that will wait for the clock
+        try:
+            if self._closed:
+                return False
+            self._closed = True
+            with _NoInterrupt():
+                self._sum_up(reason, fields)
+            return True
+        finally:
+            self._closing.release()
+
+    def _sum_up(self, reason: str, fields: dict[str, Any]) -> None:
+        _make_package_importable()
+        from nndoctor.record.model import End
+
+        if self._watch is None:
+            self.emit(End(reason, 0, 0, 0, 0.0, time.monotonic() - self._started, **fields))
+        else:
+            try:
+                self._watch.finish()
+            except Exception as error:  # where the clock sums up, the script's thread runs on: better an End than none
+                fields.setdefault("error", f"the summary is incomplete: {type(error).__name__}: {error}")
+            self.emit(self._watch.end(reason, **fields))
+        self._silent = True
+        self._clock.end()
+        self._write()
+
+    def _exit(self, code: int) -> None:
+        """Leave without Python's farewell, but with the output flushed and the worker processes ended."""
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+            multiprocessing = sys.modules.get("multiprocessing")
+            if multiprocessing is not None:
+                for process in multiprocessing.active_children():
+                    process.terminate()
+        finally:
+            os._exit(code)
+
+    def _write(self) -> None:
+        """Write the waiting lines. Only the clock and the one that closes come here, so no signal handler of the
+        script can break a line in two: Python runs them in the main thread.
+        """
+        with self._writing:
+            count = len(self._lines)
+            data = memoryview("".join(line + "\n" for line in self._lines[:count]).encode())
+            del self._lines[:count]  # one list for good: another thread may be appending
+            try:
+                while data:
+                    data = data[os.write(self._fd, data) :]
+            except OSError:
+                os._exit(1)  # the parent is gone, and with it the reason to go on
+
+    def _tick(self) -> None:
+        self._write()
+        now = time.monotonic()
+        if os.getppid() != self._parent:
+            os._exit(1)
+        # Both are last resorts: the watch ends the run at its limit unless the script is stuck in something unseen.
+        if self._training_since is not None and now > self._training_since + self._seconds + self._grace:
+            self.stop("seconds")
+        elif now > self._started + self._timeout:
+            # The parent ends the process, and with it all that it has started.
+            self._close("timeout", **_stuck(sys._current_frames().get(self._main_thread)))
+
+    def _after_fork_in_child(self) -> None:
+        """A forked child is a worker, or a process that goes its own way: it has nothing to say to the parent."""
+        self._silent = True
+        self._lines.clear()
+        self._clock.forget()
+        if self._fd >= 0:  # else a child of such a child, where the number may mean another file
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Clock:
+    """A thread that calls `tick` every so often, and is away while the process forks.
+
+    A bare thread: one of `threading` would show in the script's `threading.enumerate()`, and the import would come too
+    early. It rests during a fork because Python warns of forking with threads from 3.12 on, and because the child must
+    not inherit a lock that this thread held.
+    """
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._tick = tick
+        self._forking = _thread.allocate_lock()  # two threads may fork at a time
+        self._wake = self._gone = self._forking
+        self._running = self._ended = False
+        self._thread = 0
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._wake, self._gone = _thread.allocate_lock(), _thread.allocate_lock()
+        self._wake.acquire()
+        self._gone.acquire()
+        try:
+            self._thread = _thread.start_new_thread(self._run, (self._wake, self._gone))
+            self._running = True
+        except RuntimeError:  # no thread starts once the interpreter shuts down; the end is written without ticks
+            pass
+
+    def is_here(self) -> bool:
+        """Whether the caller is called by a tick."""
+        return _thread.get_ident() == self._thread
+
+    def rest(self) -> None:
+        """Be away until `resume`; called before a fork."""
+        self._forking.acquire()
+        if self._running:
+            self._running = False
+            self._wake.release()
+            self._gone.acquire()
+            self._thread = 0
+
+    def resume(self) -> None:
+        """Go on after `rest`; called after a fork, in the parent."""
+        if not self._ended:
+            self.start()
+        self._forking.release()
+
+    def end(self) -> None:
+        """Tick no more."""
+        self._ended = True
+        if not self.is_here():
+            self.rest()
+            self._forking.release()
+
+    def forget(self) -> None:
+        """The same in a forked child, where the thread is not, and whose own forks find a free lock."""
+        self._ended = True
+        self._forking = _thread.allocate_lock()
+
+    def _run(self, wake: _thread.LockType, gone: _thread.LockType) -> None:
+        try:
+            while not wake.acquire(timeout=_TICK) and not self._ended:
+                self._tick()
+        finally:
+            gone.release()
+
+
+class _NoInterrupt:
+    """Ctrl-C is ignored meanwhile: the end must be written whole."""
+
+    def __enter__(self) -> None:
+        import signal
+
+        self._handler = None
+        try:
+            # None where the handler in force is not Python's, which could not be put back.
+            if signal.getsignal(signal.SIGINT) is not None:
+                self._handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        except ValueError:  # not the main thread, in which alone KeyboardInterrupt is raised
+            pass
+
+    def __exit__(self, *error: object) -> None:
+        import signal
+
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+
+
+# --- torch --------------------------------------------------------------------------------------------------------
+
+
+class TorchFinder:
+    """Finds torch as the finders after it do, with a loader that calls back when torch has been executed.
+
+    Leaves sys.meta_path then. Looking for torch without importing it (`importlib.util.find_spec`) changes nothing.
+    """
+
+    def __init__(self, loaded: Callable[[], None]) -> None:
+        self._loaded = loaded
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The finders' protocol."""
+        if name != "torch":
+            return None
+        finders = sys.meta_path
+        for finder in finders[finders.index(self) + 1 :] if self in finders else finders:
+            find = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(name, path, target) if find is not None else None
+            if spec is not None:
+                if hasattr(spec.loader, "exec_module"):
+                    spec.loader = TorchLoader(spec.loader, self._done)  # type: ignore[assignment]
+                return spec
+        return None
+
+    def _done(self) -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+            self._loaded()
+
+
+class TorchLoader:
+    """The true loader in all but one thing: it calls back after the module's code. Takes itself out before it."""
+
+    _loader: Any = None  # for copies, which are asked for attributes before they have any
+
+    def __init__(self, loader: Any, done: Callable[[], None]) -> None:
+        self._loader = loader
+        self._done = done
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def exec_module(self, module: Any) -> None:
+        """The loaders' protocol."""
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._done()
+
+
+def _make_package_importable() -> None:
+    """Put this very package into sys.modules, whatever sys.path says: the script's Python need not have it."""
+    if "nndoctor" in sys.modules:
+        return
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    file = os.path.join(_PACKAGE, "__init__.py")
+    spec = spec_from_file_location("nndoctor", file, submodule_search_locations=[_PACKAGE])
+    assert spec is not None and spec.loader is not None
+    module = sys.modules["nndoctor"] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+# --- what the traceback says --------------------------------------------------------------------------------------
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    """An exception as fields of End: its message, its traceback with the user's lines only, and the innermost line."""
+    import traceback
+
+    _make_package_importable()
+    from nndoctor.probe.where import is_user_file, shown_path
+    from nndoctor.record.model import Place
+
+    report = traceback.TracebackException.from_exception(error)
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if is_user_file(frame.f_code.co_filename):
+            place = Place(shown_path(frame.f_code.co_filename), line, frame.f_code.co_name)
+    if isinstance(error, SyntaxError) and error.filename and error.lineno and is_user_file(error.filename):
+        place = Place(shown_path(error.filename), error.lineno)
+    message = "".join(report.format_exception_only()).strip()
+    if isinstance(error, SyntaxError):
+        message = message.splitlines()[-1]  # its first lines show the source
+    return {
+        "error": message[:_LONGEST_ERROR],
+        "traceback": _with_lines_of(report, is_user_file)[-_LONGEST_TRACEBACK:],
+        "place": place,
+    }
+
+
+def _with_lines_of(report: TracebackException, is_wanted: Callable[[str], bool]) -> str:
+    """The traceback as Python prints it, with the frames of some files only; also those of its causes."""
+    waiting, seen = [report], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            one.stack[:] = [f for f in one.stack if is_wanted(f.filename)]
+            waiting += [e for e in (one.__cause__, one.__context__, *(getattr(one, "exceptions", None) or ())) if e]
+    return "".join(report.format() if report.stack else report.format_exception_only())
+
+
+def _stuck(frame: FrameType | None) -> dict[str, Any]:
+    """Where the script is just now, as fields of End."""
+    import traceback
+
+    _make_package_importable()
+    from nndoctor.probe.where import is_user_file, place_of
+
+    frames = [f for f, _ in traceback.walk_stack(frame) if is_user_file(f.f_code.co_filename)]
+    stack = traceback.StackSummary.extract((f, f.f_lineno) for f in reversed(frames))
+    text = "".join(stack.format())[-_LONGEST_TRACEBACK:]
+    return {"traceback": text, "place": place_of(frames[0] if frames else None)}
+
+
+def _hide_our_frames(hook: Callable[..., object]) -> None:
+    """Have the exception that now leaves the process shown as Python, or the script's own hook, would: without us."""
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.excepthook = hook
+        _strip(error)
+        hook(kind, error, error.__traceback__)
+
+    sys.excepthook = show
+
+
+def _strip(error: BaseException) -> None:
+    """Take the frames of this package out of the tracebacks of an exception and of all that it came from."""
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = trace = _next_foreign(one.__traceback__)
+        while trace is not None:
+            following = _next_foreign(trace.tb_next)
+            trace.tb_next = following
+            trace = following
+        waiting += [e for e in (one.__cause__, one.__context__, *getattr(one, "exceptions", ())) if e is not None]
+
+
+def _next_foreign(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE + os.sep):
+        trace = trace.tb_next
+    return trace
+
+
+if __name__ == "__main__":
+    main(sys.argv)

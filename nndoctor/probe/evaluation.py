@@ -1,0 +1,123 @@
+"""Watches validation passes: forwards without gradient, and whatever scores the script computes from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nndoctor.probe import stats
+from nndoctor.record.model import Evaluation, Place
+
+
+@dataclass
+class _Pass:
+    record: Evaluation
+    started: float
+    losses: list[tuple[Tensor, int]] = field(default_factory=list)
+    hits: list[tuple[Tensor, int]] = field(default_factory=list)
+    errors: list[tuple[Tensor, Tensor, Tensor, int]] = field(default_factory=list)  # squared error, sum, sum of squares, count
+    output: int = 0  # storage address of the last output: its views are recognised by it
+    rows: int = 0
+
+
+class EvaluationWatch:
+    """One open pass at most; it ends when training goes on."""
+
+    def __init__(self, emit: Callable[[Any], None]) -> None:
+        self._emit = emit
+        self._open: _Pass | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether a pass is in progress."""
+        return self._open is not None
+
+    def forward(self, step: int, model: int, training: bool, output: Tensor | None, rows: int | None, place: Place | None, gradients: bool = False) -> None:
+        """A model was called without gradient."""
+        if self._open is None:
+            self._open = _Pass(Evaluation(step, model, 0, 0, training, gradients, 0.0, place=place), time.perf_counter())
+        now = self._open
+        now.record.forwards += 1
+        now.record.samples += rows or 1
+        now.rows = rows or 1
+        if output is not None and output.layout == torch.strided:
+            now.output = output.untyped_storage().data_ptr()
+
+    def loss(self, function: str, value: Tensor, rows: int) -> None:
+        """A loss function was called in the pass."""
+        if self._open is not None and value.numel() and len(self._open.losses) < 5000:
+            self._open.record.function = function
+            self._open.losses.append((value.detach().mean().float(), rows))
+
+    def compared(self, result: Tensor, left: Any, right: Any) -> None:
+        """`left == right` was computed; counted as an accuracy where it compares one whole batch of predictions with labels."""
+        now = self._open
+        if now is None or not isinstance(left, Tensor) or not isinstance(right, Tensor):
+            return
+        if result.dim() == 0 or result.numel() < 1 or left.shape != right.shape or len(now.hits) > 5000:
+            return
+        if result.shape[0] == now.rows:
+            now.hits.append((result.detach().float().mean(), result.numel()))
+
+    def subtracted(self, left: Any, right: Any) -> None:
+        """`left - right` was computed; counted as an error where one side is the model's output."""
+        now = self._open
+        if now is None or not (isinstance(left, Tensor) and isinstance(right, Tensor)) or left.shape != right.shape:
+            return
+        if left.dim() == 0 or not left.is_floating_point() or not right.is_floating_point() or len(now.errors) > 5000:
+            return
+        if left.untyped_storage().data_ptr() == now.output:
+            self._error(left, right)
+        elif right.untyped_storage().data_ptr() == now.output:
+            self._error(right, left)
+
+    def scored(self, prediction: Tensor, target: Tensor) -> None:
+        """A regression loss was given these."""
+        if self._open is not None and prediction.shape == target.shape and prediction.dim() and len(self._open.errors) <= 5000:
+            self._error(prediction, target)
+
+    def classified(self, prediction: Tensor, target: Tensor) -> None:
+        """A classification loss was given these."""
+        now = self._open
+        if now is None or prediction.dim() < 2 or target.dim() != prediction.dim() - 1 or len(now.hits) > 5000:
+            return
+        guess = prediction.detach().argmax(dim=1)
+        if guess.shape == target.shape:
+            now.hits.append(((guess == target).float().mean(), target.numel()))
+
+    def _error(self, prediction: Tensor, target: Tensor) -> None:
+        assert self._open is not None
+        p, t = stats.plain(stats.thinned(prediction)).double(), stats.plain(stats.thinned(target)).double()
+        self._open.errors.append(((p - t).square().sum(), t.sum(), t.square().sum(), t.numel()))
+
+    def close(self) -> None:
+        """Training goes on: write the pass. Waits for the device."""
+        now, self._open = self._open, None
+        if now is None:
+            return
+        record = now.record
+        record.seconds = time.perf_counter() - now.started
+        if now.losses:
+            record.loss = _mean(now.losses)
+        if now.hits:
+            record.accuracy = _mean(now.hits)
+        if now.errors:
+            sums = stats.numbers([t for e in now.errors for t in e[:3]])
+            error, total, squares = sum(sums[0::3]), sum(sums[1::3]), sum(sums[2::3])
+            count = sum(e[3] for e in now.errors)
+            spread = squares - total * total / count
+            record.r2 = 1.0 - error / spread if spread > 0 else None
+            if record.loss is None:
+                record.loss, record.function = error / count, "by-hand:squared-error"
+        self._emit(record)
+
+
+def _mean(parts: list[tuple[Tensor, int]]) -> float:
+    values = stats.numbers([v for v, _ in parts])
+    total = sum(n for _, n in parts)
+    return sum(v * n for v, (_, n) in zip(values, parts, strict=True)) / max(total, 1)

@@ -1,0 +1,113 @@
+"""Sees every torch function the user's code calls, in the few steps that are looked at closely.
+
+A TorchFunctionMode costs two to three per cent of a step, so it is pushed for sampled steps and for validation
+passes only. It calls nothing twice and changes no argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+# Never of interest, and the most frequent: attribute access and what the optimisers call.
+_IGNORED = frozenset({"__get__", "__set__", "size", "dim", "numel", "is_floating_point", "is_complex", "requires_grad_", "backward", "item"})
+
+
+class FunctionMode(TorchFunctionMode):
+    """Hands (name, arguments, keyword arguments, result) of each call to one listener."""
+
+    def __init__(self, listener: Callable[[str, tuple[Any, ...], dict[str, Any], Any], None]) -> None:
+        super().__init__()
+        self._listener = listener
+        self.listening = False
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if self.listening:
+            name = getattr(func, "__name__", "")
+            if name not in _IGNORED and not name.startswith("_foreach"):
+                self._listener(name, args, kwargs, result)
+        return result
+
+
+class FunctionWatch:
+    """Pushes the mode and pops it, in the order that other modes on the stack allow.
+
+    Assumption: modes nest. A mode that the user pushed above ours must not be popped in its place, so ours is popped
+    only while it is the top one; until then it listens to nothing. A mode of the user's below ours (a `with
+    torch.device(...)` that is still open) could be closed while ours is on top, so ours is not pushed then, and the
+    closer look is forgone; the default device's own mode is never closed and does no harm.
+    """
+
+    def __init__(self, listener: Callable[[str, tuple[Any, ...], dict[str, Any], Any], None]) -> None:
+        self._mode = FunctionMode(listener)
+        self._pushed = False
+
+    @property
+    def on(self) -> bool:
+        """Whether calls are being listened to."""
+        return self._mode.listening
+
+    def start(self) -> None:
+        """Listen from now on."""
+        if self._pushed:
+            self._mode.listening = self._top() is self._mode
+            return
+        depth = torch._C._len_torch_function_stack()
+        default = getattr(torch.utils._device, "CURRENT_DEVICE", None)
+        if depth > (0 if default is None else 1):
+            return
+        self._mode.__enter__()
+        self._pushed = self._mode.listening = True
+
+    def stop(self) -> None:
+        """Listen no more, and leave the stack where that is safe."""
+        self._mode.listening = False
+        if self._pushed and self._top() is self._mode:
+            self._mode.__exit__(None, None, None)
+            self._pushed = False
+
+    def _top(self) -> Any:
+        depth = torch._C._len_torch_function_stack()
+        return torch._C._get_function_stack_at(depth - 1) if depth else None
+
+
+def first_tensor(value: Any, depth: int = 3) -> Tensor | None:
+    """The first tensor in nested tuples, lists, dicts and objects with fields; None where there is none."""
+    if isinstance(value, Tensor):
+        return value
+    if depth == 0 or value is None or isinstance(value, (str, int, float, torch.nn.Module)):
+        return None
+    if isinstance(value, dict):
+        items = list(value.values())
+    elif isinstance(value, (list, tuple)):
+        items = list(value)
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        items = list(vars(value).values())
+    else:
+        return None
+    for item in items[:64]:
+        found = first_tensor(item, depth - 1)
+        if found is not None:
+            return found
+    return None
+
+
+def tensors_in(value: Any, depth: int = 3) -> list[Tensor]:
+    """All tensors in nested tuples, lists and dicts, at most 64 of each container."""
+    if isinstance(value, Tensor):
+        return [value]
+    if depth == 0:
+        return []
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [t for item in list(value)[:64] for t in tensors_in(item, depth - 1)]
+    return []

@@ -1,0 +1,100 @@
+"""Watches gradients: their norms at every step, what was left over from the step before, and clipping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nndoctor.probe import stats
+from nndoctor.probe.registry import Registry
+from nndoctor.record.model import Step
+
+# Above this many parameters, norms by parameter are written in sampled steps only: 300 steps stay within a few MB.
+_MOST_NORMS = 240
+
+
+class GradientWatch:
+    """Fills in the gradient fields of a step."""
+
+    def __init__(self, registry: Registry, later: stats.Later) -> None:
+        self._registry = registry
+        self._later = later
+        self._carry: dict[int, Tensor | None] = {}  # parameter -> norm of what was left when backward began
+        self.carried: dict[int, int] = {}  # parameter -> steps made on left-over gradients
+        self.stepped: dict[int, int] = {}  # parameter -> steps made
+        self.clip: float | None = None
+        self.unclipped: Tensor | None = None
+
+    def before_first_backward(self) -> None:
+        """Just before the first backward call after a step: which gradients are still there?"""
+        self._carry.clear()
+        left: list[int] = []
+        tensors: list[Tensor] = []
+        for state in list(self._registry.optimizers.values()):
+            for index, ref in zip(state.indices, state.parameters, strict=True):
+                p = ref()
+                if p is not None and p.grad is not None:
+                    left.append(index)
+                    tensors.append(p.grad)
+        if tensors:
+            for index, norm in zip(left, stats.norms([t.detach() for t in tensors]), strict=True):
+                self._carry[index] = norm
+
+    def at_step(self, optimizer: torch.optim.Optimizer, step: Step, sampled: bool) -> None:
+        """After an optimiser's step: the gradients it used, which of them were left over, and the clipping."""
+        state = self._registry.optimizer(optimizer)
+        step.optimizers.append(state.index)
+        pairs = [
+            (i, p.grad.detach())
+            for i, ref in zip(state.indices, state.parameters, strict=True)
+            if (p := ref()) is not None and p.grad is not None
+        ]
+        for i, _ in pairs:
+            self.stepped[i] = self.stepped.get(i, 0) + 1
+        if not pairs:
+            return
+        found = stats.norms([g for _, g in pairs])
+        indices = [i for i, _ in pairs]
+        carried = [(i, self._carry.pop(i)) for i in indices if self._carry.get(i) is not None]
+        wanted = [*found, *[n for _, n in carried if n is not None]]
+        if self.unclipped is not None:
+            wanted.append(self.unclipped)
+        had_unclipped, self.unclipped = self.unclipped is not None, None
+        step.clip, self.clip = self.clip, None
+        keep = sampled or len(self._registry.tensors) <= _MOST_NORMS
+
+        def use(values: list[float]) -> None:
+            own = values[: len(indices)]
+            step.gradient_norm = ((step.gradient_norm or 0.0) ** 2 + sum(v * v for v in own)) ** 0.5
+            step.held += sum(1 for v in own if v != 0)
+            for (i, _), v in zip(carried, values[len(indices) :], strict=False):
+                if v != 0:
+                    step.carried += 1
+                    self.carried[i] = self.carried.get(i, 0) + 1
+            if had_unclipped:
+                step.unclipped_norm = values[-1]
+            if keep:
+                _place(step.norms, indices, own)
+
+        self._later.add(wanted, use)
+
+    def clipped(self, limit: Any, total: Any) -> None:
+        """A clipping function ran; `total` is the norm that it found, where it returns one."""
+        if isinstance(limit, (int, float)):
+            self.clip = float(limit)
+        elif isinstance(limit, Tensor) and limit.numel() == 1:
+            self.clip = stats.number(limit)
+        if isinstance(total, Tensor) and total.numel() == 1:
+            self.unclipped = total.detach().clone()
+
+
+def _place(norms: list[float | None], indices: list[int], values: list[float]) -> None:
+    """Write values at their parameters' indices, growing the list as needed."""
+    for i, v in zip(indices, values, strict=True):
+        if i < 0:
+            continue
+        if i >= len(norms):
+            norms.extend([None] * (i + 1 - len(norms)))
+        norms[i] = v

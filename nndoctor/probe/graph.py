@@ -1,0 +1,226 @@
+"""Reads the autograd graph: what the loss is made of, what feeds it, and which parameters it reaches.
+
+The graph holds the operations whatever API made them (module, functional, by hand), so nothing here depends on the
+user's style. Nodes are read, never kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from nndoctor.record.model import Link, Place
+
+Node = Any
+_MARK = "nndoctor"
+_SUFFIX = re.compile(r"Backward\d*$")
+_MOST_NODES = 40_000
+# Operations that move, copy, add or scale values: a stack of layers with only these between is one linear map.
+_SHAPE = frozenset({
+    "T", "Transpose", "Permute", "View", "UnsafeView", "Reshape", "ReshapeAlias", "Expand", "Squeeze", "Unsqueeze", "Select",
+    "Slice", "Index", "IndexSelect", "Clone", "AsStrided", "Cat", "Stack", "Split", "SplitWithSizes", "Unbind", "ToCopy", "Alias",
+    "Repeat", "Flip", "Roll", "Unfold", "ConstantPadNd", "CopySlices", "Copy", "Narrow", "Chunk", "Movedim", "Detach", "Gather",
+    "MaskedSelect", "View_", "Contiguous",
+})  # fmt: skip
+_LINEAR = _SHAPE | {
+    "Mean", "Sum", "Neg", "Add", "Sub", "Rsub", "NativeDropout", "FusedDropout", "NativeBatchNorm", "CudnnBatchNorm",
+    "MiopenBatchNorm", "AvgPool1D", "AvgPool2D", "AvgPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
+    "UpsampleNearest1D", "UpsampleNearest2D", "UpsampleBilinear2D", "Cumsum", "MaskedFill", "Where",
+}  # fmt: skip
+_PRODUCTS = frozenset({
+    "Addmm", "Mm", "Addmv", "Mv", "Bmm", "Baddbmm", "Addbmm", "Convolution", "MkldnnConvolution", "CudnnConvolution", "Linear",
+    "MkldnnLinear", "Embedding", "EmbeddingBag", "Dot", "Einsum", "Matmul", "SlowConv2D", "ThnnConv2D", "Mul",
+})  # fmt: skip
+_RECURRENT = ("Rnn", "RNN", "Lstm", "LSTM", "Gru", "GRU")
+
+
+def op_of(node: Node) -> str:
+    """"Softmax" for a SoftmaxBackward0 node."""
+    return _SUFFIX.sub("", node.name())
+
+
+def mark(tensor: Tensor, place: Place | None, module: str) -> None:
+    """Remember on the graph where in the user's code an operation was made, for as long as its graph lives."""
+    node = tensor.grad_fn
+    if node is not None and _MARK not in node.metadata:
+        node.metadata[_MARK] = (place, module)
+
+
+def note_operands(tensor: Tensor, operands: tuple[Tensor, Tensor]) -> None:
+    """Remember the two sides of a difference on its own node, so that they live no longer than the graph does."""
+    node = tensor.grad_fn
+    if node is not None:
+        node.metadata[_MARK + ".operands"] = operands
+
+
+def operands_of(node: Node) -> tuple[Tensor, Tensor] | None:
+    """What `note_operands` left on a node."""
+    found = node.metadata.get(_MARK + ".operands")
+    return found if isinstance(found, tuple) else None
+
+
+def link_of(node: Node) -> Link:
+    """A node as a line of the recording."""
+    place, module = node.metadata.get(_MARK, (None, ""))
+    return Link(op_of(node), place, module, _dim_of(node))
+
+
+def _dim_of(node: Node) -> int | None:
+    """The axis of a softmax, counted from the front."""
+    dim = getattr(node, "_saved_dim", None)
+    if not isinstance(dim, int):
+        return None
+    if dim >= 1 << 63:
+        dim -= 1 << 64
+    shape = shape_of(node)
+    return dim + len(shape) if dim < 0 and shape is not None else dim
+
+
+def shape_of(node: Node) -> tuple[int, ...] | None:
+    """Shape of an operation's (first) result."""
+    try:
+        return tuple(int(n) for n in node._input_metadata[0].shape)
+    except (AttributeError, IndexError, TypeError, RuntimeError):
+        return None
+
+
+def inputs_of(node: Node) -> list[Node]:
+    """The nodes that made this operation's inputs, those that carry gradient."""
+    return [n for n, _ in node.next_functions if n is not None]
+
+
+def is_leaf(node: Node) -> bool:
+    """Whether a node is a parameter's entry to the graph."""
+    return hasattr(node, "variable")
+
+
+def _leads_to_leaf(node: Node) -> bool:
+    """Whether a node is a parameter, or a view or cast of one."""
+    for _ in range(6):
+        if is_leaf(node):
+            return True
+        if op_of(node) not in _SHAPE:
+            return False
+        following = inputs_of(node)
+        if len(following) != 1:
+            return False
+        node = following[0]
+    return False
+
+
+def is_layer(node: Node) -> bool:
+    """Whether an operation multiplies its input with a parameter (a recurrent kernel counts)."""
+    op = op_of(node)
+    if any(word in op for word in _RECURRENT):
+        return True
+    if op not in _PRODUCTS or op == "Mul":
+        return False
+    return any(_leads_to_leaf(n) for n in inputs_of(node))
+
+
+def _bends(node: Node) -> bool:
+    """Whether an operation, no layer itself, is anything but linear in what comes from below."""
+    op = op_of(node)
+    if op in _LINEAR or is_leaf(node):
+        return False
+    if op in ("Mul", "Div", *_PRODUCTS):
+        # A product with a constant, or with a parameter alone, is linear; one of two signals is not.
+        return sum(1 for n in inputs_of(node) if not _leads_to_leaf(n)) > 1
+    return True
+
+
+@dataclass
+class Reading:
+    """What one walk found."""
+
+    ops: dict[str, int] = field(default_factory=dict)
+    leaves: list[Tensor] = field(default_factory=list)
+    layers: int = 0
+    nonlinear: int = 0
+    linear_pairs: int = 0
+    truncated: bool = False
+
+
+def read(root: Node) -> Reading:
+    """Walk the whole graph above a loss once. Bounded to 40,000 nodes."""
+    reading = Reading()
+    order, below = _post_order(root, reading)
+    depth: dict[Node, int] = {}
+    layer: dict[Node, bool] = {}
+    for node in order:  # inputs before what is made of them
+        inputs = below[node]
+        if is_leaf(node):
+            reading.leaves.append(node.variable)
+        else:
+            op = op_of(node)
+            reading.ops[op] = reading.ops.get(op, 0) + 1
+        layer[node] = not is_leaf(node) and is_layer(node)
+        own = 0
+        if layer[node]:
+            own = 2 if any(w in op_of(node) for w in _RECURRENT) else 1
+        depth[node] = own + max((depth[n] for n in inputs), default=0)
+    reading.layers = depth.get(root, 0)
+    _count_bends(order, below, depth, layer, reading)
+    return reading
+
+
+def _count_bends(order: list[Node], below: dict[Node, list[Node]], depth: dict[Node, int], layer: dict[Node, bool], reading: Reading) -> None:
+    """Bending operations with a layer on either side, and layers that feed a layer with nothing bending between."""
+    under: dict[Node, bool] = dict.fromkeys(order, False)  # reached downwards through a layer
+    direct: dict[Node, bool] = dict.fromkeys(order, False)  # ... and through nothing bending since
+    for node in reversed(order):
+        recurrent = layer[node] and any(w in op_of(node) for w in _RECURRENT)
+        bends = not layer[node] and not is_leaf(node) and _bends(node)
+        if recurrent or (bends and under[node] and depth[node] > 0):
+            reading.nonlinear += 1
+        if layer[node] and direct[node] and not recurrent:
+            reading.linear_pairs += 1
+        passes = (direct[node] or layer[node]) and not bends and not recurrent
+        for n in below[node]:
+            under[n] = under[n] or under[node] or layer[node]
+            direct[n] = direct[n] or passes
+
+
+def _post_order(root: Node, reading: Reading) -> tuple[list[Node], dict[Node, list[Node]]]:
+    order: list[Node] = []
+    below: dict[Node, list[Node]] = {}
+    stack: list[tuple[Node, Iterator[Node]]] = []
+
+    def enter(node: Node) -> None:
+        below[node] = inputs_of(node)
+        stack.append((node, iter(below[node])))
+
+    enter(root)
+    while stack:
+        node, rest = stack[-1]
+        following = next(rest, None)
+        if following is None:
+            order.append(node)
+            stack.pop()
+        elif following not in below:
+            if len(below) >= _MOST_NODES:
+                reading.truncated = True
+                below[node] = [n for n in below[node] if n in below]
+                continue
+            enter(following)
+    if reading.truncated:
+        known = set(order)
+        below = {n: [m for m in ms if m in known] for n, ms in below.items()}
+    return order, below
+
+
+def chain_from(node: Node | None, most: int = 24, keep: Callable[[Node], bool] | None = None) -> list[Link]:
+    """Operations from a node up to and with the first layer, along the inputs that lead to one."""
+    links: list[Link] = []
+    while node is not None and not is_leaf(node) and len(links) < most:
+        if keep is None or keep(node):
+            links.append(link_of(node))
+        if is_layer(node):
+            break
+        following = [n for n in inputs_of(node) if not _leads_to_leaf(n)]
+        node = following[0] if following else None
+    return links

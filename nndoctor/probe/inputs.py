@@ -1,0 +1,153 @@
+"""Watches inputs as they reach a model: scale by feature, missing, outliers, repetition; keeps rows for the reference learner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from nndoctor.probe import stats
+from nndoctor.record.model import Features
+
+_Array = np.ndarray[Any, Any]
+_MOST_FEATURES = 256  # reported one by one
+_MOST_COLUMNS = 512  # of a row that is kept
+_MOST_ROWS = 2000
+_ROWS_A_STEP = 64
+
+
+@dataclass
+class _Sums:
+    shape: list[int]
+    dtype: str
+    integers: bool = True
+    rows: int = 0
+    count: float = 0.0
+    total: _Array | None = None
+    squares: _Array | None = None
+    low: _Array | None = None
+    high: _Array | None = None
+    missing: _Array | None = None
+    elements: int = 0
+    kept: list[_Array] = field(default_factory=list)
+    hashes: set[int] = field(default_factory=set)
+
+
+class InputWatch:
+    """Sums over the sampled steps, by model (-1: the first layer of a run without modules)."""
+
+    def __init__(self, emit: Callable[[Any], None]) -> None:
+        self._emit = emit
+        self._sums: dict[int, _Sums] = {}
+
+    def saw(self, model: int, tensor: Tensor) -> _Array | None:
+        """One input batch. Returns its first rows, one sample each, as float columns (None for a scalar)."""
+        if tensor.dim() == 0 or tensor.numel() == 0:
+            return None
+        per_row = max(1, tensor.numel() // tensor.shape[0])
+        rows = max(4, min(_ROWS_A_STEP, 4 * stats.MOST_ELEMENTS // per_row))
+        values = stats.array(tensor[:rows])
+        if values.dtype.kind == "c":
+            values = np.abs(values)
+        sums = self._sums.get(model)
+        if sums is None:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            sums = self._sums[model] = _Sums(list(tensor.shape), kind, integers=True)
+        flat = values.reshape(len(values), -1)
+        columns = flat if flat.shape[1] <= _MOST_COLUMNS else flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
+        columns = columns.astype(np.float64)
+        self._add(sums, values, columns)
+        return columns
+
+    def _add(self, sums: _Sums, values: _Array, columns: _Array) -> None:
+        sums.rows += len(values)
+        for row in values.reshape(len(values), -1):
+            sums.hashes.add(hash(row.tobytes()))
+        by_feature = _by_feature(values.astype(np.float64))
+        finite = np.isfinite(by_feature)
+        good = np.where(finite, by_feature, 0.0)
+        width = by_feature.shape[1]
+        if sums.total is None or sums.total.shape[0] != width:
+            sums.total, sums.squares, sums.missing = np.zeros(width), np.zeros(width), np.zeros(width)
+            sums.low, sums.high, sums.elements = np.full(width, np.inf), np.full(width, -np.inf), 0
+        assert sums.squares is not None and sums.missing is not None and sums.low is not None and sums.high is not None
+        sums.total += good.sum(0)
+        with np.errstate(over="ignore"):
+            sums.squares += (good**2).sum(0)
+        sums.missing += (~finite).sum(0)
+        sums.low = np.minimum(sums.low, np.where(finite, by_feature, np.inf).min(0))
+        sums.high = np.maximum(sums.high, np.where(finite, by_feature, -np.inf).max(0))
+        sums.elements += len(by_feature)
+        sums.integers = sums.integers and bool((good == np.round(good)).all())
+        if sum(len(k) for k in sums.kept) < _MOST_ROWS and (not sums.kept or sums.kept[0].shape[1] == columns.shape[1]):
+            sums.kept.append(columns)
+
+    def finish(self) -> None:
+        """Write what was summed up, one record a model."""
+        for model, sums in self._sums.items():
+            self._emit(_summary(model, sums))
+
+
+def _by_feature(values: _Array) -> _Array:
+    """[values, features]: the last axis of tables and sequences, the channel of images."""
+    if values.ndim == 1:
+        return values[:, None]
+    if values.ndim == 4:
+        values = np.moveaxis(values, 1, -1)
+    flat = values.reshape(-1, values.shape[-1])
+    if flat.shape[1] > _MOST_FEATURES:
+        flat = flat[:, :: -(-flat.shape[1] // _MOST_FEATURES)]
+    return flat
+
+
+def _summary(model: int, sums: _Sums) -> Features:
+    assert sums.total is not None and sums.squares is not None and sums.missing is not None
+    assert sums.low is not None and sums.high is not None
+    count = np.maximum(sums.elements - sums.missing, 1)
+    mean = sums.total / count
+    std = np.sqrt(np.maximum(sums.squares / count - mean**2, 0.0))
+    std[std < 1e-9 * np.abs(mean)] = 0.0
+    kept = np.concatenate(sums.kept) if sums.kept else np.zeros((0, 1))
+    features = Features(
+        model, sums.shape, sums.dtype, sums.rows, len(sums.hashes), mean.tolist(), std.tolist(),
+        np.where(np.isfinite(sums.low), sums.low, np.nan).tolist(), np.where(np.isfinite(sums.high), sums.high, np.nan).tolist(),
+        (sums.missing / max(sums.elements, 1)).tolist(), integers=sums.integers,
+    )  # fmt: skip
+    good = kept[np.isfinite(kept).all(1)]
+    if len(good) >= 8:
+        features.between = float(np.sqrt(((good - good.mean(0)) ** 2).mean()))
+        features.outliers, features.outlier_size = _outliers(good)
+        features.structure = _structure(good)
+    return features
+
+
+def _outliers(rows: _Array) -> tuple[float, float]:
+    """Share of values beyond 20 robust deviations of their column, and the largest distance, in such deviations.
+
+    The robust deviation is the interquartile range over 1.35; columns that hold mostly one value have none and are left out.
+    """
+    low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
+    scale = (high - low) / 1.35
+    usable = scale > 0
+    if not usable.any():
+        return 0.0, 0.0
+    distance = np.abs(rows[:, usable] - middle[usable]) / scale[usable]
+    return float((distance > 20).mean()), float(distance.max())
+
+
+def _structure(rows: _Array) -> float | None:
+    """Share of the variance in the first tenth of the principal directions; a tenth where columns are independent noise."""
+    rows = rows[:1000]
+    rows = rows[:, rows.std(0) > 0]
+    if rows.shape[1] < 4 or len(rows) < 20:
+        return None
+    rows = (rows - rows.mean(0)) / rows.std(0)
+    try:
+        singular = np.linalg.svd(rows, compute_uv=False) ** 2
+    except np.linalg.LinAlgError:
+        return None
+    first = max(1, round(0.1 * rows.shape[1]))
+    return float(singular[:first].sum() / singular.sum())

@@ -1,0 +1,97 @@
+"""Watches the loop itself: which calls come in which order, what counts as a step, and when enough has been seen."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from nndoctor.probe.where import user_place
+from nndoctor.record.model import Call, Place
+
+_MOST_EVENTS = 80
+
+
+def looked_at(step: int) -> bool:
+    """Whether a step is looked at closely: all of the first three, then a few, then every tenth, later fewer."""
+    if step <= 3 or step in (5, 7):
+        return True
+    if step <= 300:
+        return step % 10 == 0
+    return step % 25 == 0 if step <= 1000 else step % 100 == 0
+
+
+class Calls:
+    """Counts the loop's calls and keeps the order of the first ones."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self._calls: dict[str, Call] = {}
+
+    def note(self, what: str) -> None:
+        """One call of `what`, made by the innermost user frame."""
+        call = self._calls.get(what)
+        if call is None:
+            call = self._calls[what] = Call(what, 0, user_place(3))
+        call.count += 1
+        if len(self.events) < _MOST_EVENTS:
+            self.events.append(what)
+
+    def place(self, what: str) -> Place | None:
+        """Where it was first called."""
+        call = self._calls.get(what)
+        return call.place if call else None
+
+    def records(self) -> list[Call]:
+        """What was counted."""
+        return list(self._calls.values())
+
+
+class Limits:
+    """Ends the run once enough was seen; a validation pass may still end within the grace period.
+
+    The end comes at the next backward call after the limit. A script that makes none any more (a long validation, a
+    sleep, an endless loop) is ended by a timer.
+    """
+
+    def __init__(self, steps: int, seconds: float, grace: float, stop: Callable[[str], None]) -> None:
+        self.steps, self.seconds, self.grace = steps, seconds, grace
+        self._stop = stop
+        self._started: float | None = None
+        self._timer: threading.Timer | None = None
+        self.reached: str | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since training began."""
+        return 0.0 if self._started is None else time.perf_counter() - self._started
+
+    def begin(self) -> None:
+        """The first training forward."""
+        if self._started is None:
+            self._started = time.perf_counter()
+            self._set_timer(self.seconds + self.grace, "seconds")
+
+    def made(self, steps: int) -> None:
+        """A step was made."""
+        if self.reached is None and steps >= self.steps:
+            self.reached = "steps"
+            self._set_timer(self.grace, "steps")
+
+    def before_backward(self) -> None:
+        """Training is about to go on: does it still have to?"""
+        if self.reached is None and self.elapsed > self.seconds:
+            self.reached = "seconds"
+        if self.reached is not None:
+            self._stop(self.reached)
+
+    def cancel(self) -> None:
+        """No timer is to fire any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set_timer(self, after: float, reason: str) -> None:
+        self.cancel()
+        self._timer = threading.Timer(after, self._stop, (reason,))
+        self._timer.daemon = True
+        self._timer.start()

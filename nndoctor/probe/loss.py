@@ -1,0 +1,297 @@
+"""Watches loss functions: which one, what it was given, what the targets hold, how well the training batch is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from nndoctor.probe import graph, reference, stats
+from nndoctor.record.model import Labels, LossInfo, NonFinite, Place
+
+_Array = np.ndarray[Any, Any]
+# torch.nn.functional's losses of the form f(prediction, target); the loss modules call these.
+FUNCTIONS = (
+    "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "kl_div", "poisson_nll_loss", "gaussian_nll_loss", "multi_margin_loss",
+    "multilabel_margin_loss", "multilabel_soft_margin_loss", "soft_margin_loss",
+)  # fmt: skip
+CLASS_LOSSES = frozenset({"cross_entropy", "nll_loss", "multi_margin_loss"})
+BINARY_LOSSES = frozenset({"binary_cross_entropy", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss", "soft_margin_loss"})
+REAL_LOSSES = frozenset({
+    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss", "gaussian_nll_loss",
+    "by-hand:squared-error", "by-hand:absolute-error", "by-hand:difference",
+})  # fmt: skip
+_PLAIN_SETTINGS = ("reduction", "label_smoothing", "ignore_index", "delta", "beta", "log_input", "log_target")
+_MOST_LOSSES = 24
+_MOST_COLUMNS = 64
+_LATE = 8  # sampled steps whose predictions count as the last ones
+
+
+@dataclass
+class Quality:
+    """How well one training batch was predicted."""
+
+    accuracy: float | None = None
+    r2: float | None = None
+    predicted: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Targets:
+    task: str
+    classes: int | None = None
+    rows: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    predicted: list[dict[str, int]] = field(default_factory=list)
+    count: float = 0.0
+    total: _Array | None = None
+    squares: _Array | None = None
+    low: float = np.inf
+    high: float = -np.inf
+    nonfinite: int = 0
+    elements: int = 0
+    x: list[_Array] = field(default_factory=list)
+    y: list[_Array] = field(default_factory=list)
+    step: list[_Array] = field(default_factory=list)
+
+
+@dataclass
+class _Health:
+    """Counts over all calls of one loss in training."""
+
+    calls: int = 0
+    bad_targets: int = 0
+    bad_values: int = 0
+    first_target: int | None = None
+    first_value: int | None = None
+
+
+class LossWatch:
+    """Knows every loss by function and place."""
+
+    def __init__(self, emit: Callable[[Any], None], later: stats.Later) -> None:
+        self._emit = emit
+        self._later = later
+        self.infos: dict[tuple[str, Place | None], LossInfo] = {}
+        self._targets: dict[int, _Targets] = {}
+        self._health: dict[int, _Health] = {}
+        self.quality = Quality()
+        self.last_value: Tensor | None = None  # ours: a copy of the last loss value of this step
+
+    def index(self, function: str, place: Place | None) -> tuple[LossInfo | None, bool]:
+        """The loss at a place and whether it is new; None beyond the cap."""
+        info = self.infos.get((function, place))
+        if info is not None:
+            return info, False
+        if len(self.infos) >= _MOST_LOSSES:
+            return None, False
+        info = self.infos[(function, place)] = LossInfo(len(self.infos), function, place)
+        return info, True
+
+    def called(self, function: str, place: Place | None, prediction: Tensor, target: Tensor, value: Tensor | None,
+               settings: dict[str, Any], step: int, look: bool, x: _Array | None, source: str) -> LossInfo | None:  # fmt: skip
+        """A loss was computed in training. `look` asks for a closer look, `x` are the model's input rows of this step."""
+        info, new = self.index(function, place)
+        if info is None:
+            return None
+        info.calls += 1
+        if value is not None:
+            self._check(info.index, target, value, step)
+        if new:
+            info.prediction, info.target = stats.describe(prediction), stats.describe(target)
+            info.target_source = source
+            info.settings = {k: v for k in _PLAIN_SETTINGS if isinstance(v := settings.get(k), (int, float, str, bool))}
+            info.settings["weighted"] = settings.get("weight") is not None or settings.get("pos_weight") is not None
+        if new or look:
+            if not info.chain and prediction.grad_fn is not None:
+                info.chain = graph.chain_from(prediction.grad_fn)
+            self._learn_targets(info, prediction, target, settings, step, x)
+        return info
+
+    def _check(self, index: int, target: Tensor, value: Tensor, step: int) -> None:
+        """Are target and value finite? Answered when the numbers have come over."""
+        health = self._health.setdefault(index, _Health())
+        total = value.detach().sum() if value.dim() else value.detach().clone()
+        self.last_value = total
+        checked = [total]
+        if target.is_floating_point():
+            checked.append(target.detach().sum())
+
+        def use(v: list[float]) -> None:
+            health.calls += 1
+            if len(v) > 1 and not np.isfinite(v[1]):
+                health.bad_targets += 1
+                health.first_target = health.first_target or step
+            elif not np.isfinite(v[0]):
+                health.bad_values += 1
+                health.first_value = health.first_value or step
+
+        self._later.add(checked, use)
+
+    # --- targets and predictions ------------------------------------------------------------------------------
+
+    def _learn_targets(self, info: LossInfo, prediction: Tensor, target: Tensor, settings: dict[str, Any], step: int, x: _Array | None) -> None:
+        if target.numel() == 0 or prediction.numel() == 0 or target.is_complex():
+            return
+        known = self._targets.get(info.index)
+        if known is None:
+            known = self._targets[info.index] = _Targets(_task(info.function, prediction, target))
+        if known.task == "classes":
+            y = self._learn_classes(known, prediction, target, settings)
+        elif known.task == "binary":
+            y = self._learn_binary(known, info.function, prediction, target)
+        else:
+            y = self._learn_real(known, prediction, target)
+        if x is not None and y is not None and sum(len(k) for k in known.x) < 2000:
+            rows = min(len(x), len(y))
+            if target.dim() and int(target.shape[0]) >= len(x) and (not known.x or known.x[0].shape[1] == x.shape[1]):
+                known.x.append(x[:rows])
+                known.y.append(y[:rows])
+                known.step.append(np.full(rows, step))
+
+    def _learn_classes(self, known: _Targets, prediction: Tensor, target: Tensor, settings: dict[str, Any]) -> _Array | None:
+        known.classes = int(prediction.shape[1 if prediction.dim() > 1 else 0])
+        labels = target.detach()
+        if labels.is_floating_point():
+            labels = labels.argmax(dim=1)
+        guess = prediction.detach().argmax(dim=1 if prediction.dim() > 1 else 0)
+        codes, guesses = stats.array(stats.thinned(labels, 4096)).astype(np.int64), stats.array(stats.thinned(guess, 4096))
+        kept = codes != settings.get("ignore_index", -100)
+        codes, guesses = codes[kept], guesses[kept] if len(guesses) == len(kept) else guesses[:0]
+        _count(known.counts, codes)
+        known.rows += len(codes)
+        known.elements += len(codes)
+        if len(codes) and len(guesses):
+            self._judge(known, codes, guesses)
+        return stats.array(labels).astype(np.int64) if labels.dim() == 1 and bool(kept.all()) else None
+
+    def _learn_binary(self, known: _Targets, function: str, prediction: Tensor, target: Tensor) -> _Array | None:
+        known.classes = 2
+        truth = stats.array(stats.thinned(target, 4096)).astype(np.float64)
+        scores = stats.array(stats.thinned(prediction, 4096)).astype(np.float64)
+        finite = np.isfinite(truth)
+        known.nonfinite += int((~finite).sum())
+        known.elements += truth.size
+        if finite.any():
+            known.low, known.high = min(known.low, truth[finite].min()), max(known.high, truth[finite].max())
+        _count(known.counts, truth[finite])
+        known.rows += truth.size
+        guesses = (scores > (0.5 if function == "binary_cross_entropy" else 0.0)).astype(np.int64)
+        if len(guesses) == len(truth):
+            self._judge(known, np.round(truth[finite]).astype(np.int64), guesses[finite])
+        rows = stats.array(target).reshape(-1)
+        return np.where(np.isfinite(rows), rows, np.nan) if target.numel() == target.shape[0:1].numel() else None
+
+    def _judge(self, known: _Targets, truth: _Array, guesses: _Array) -> None:
+        counts: dict[str, int] = {}
+        _count(counts, guesses)
+        known.predicted = [*known.predicted[-(_LATE - 1) :], counts]
+        if self.quality.accuracy is None and len(truth):
+            self.quality.accuracy = float((truth == guesses).mean())
+            self.quality.predicted = counts
+
+    def _learn_real(self, known: _Targets, prediction: Tensor, target: Tensor) -> _Array | None:
+        if target.dim() == 0:
+            return None
+        values = stats.array(target[: max(1, stats.MOST_ELEMENTS * len(target) // max(target.numel(), 1))])
+        table = values.reshape(len(values), -1)[:, :_MOST_COLUMNS].astype(np.float64)
+        finite = np.isfinite(table)
+        good = np.where(finite, table, 0.0)
+        if known.total is None or known.total.shape != table.shape[1:]:
+            known.total, known.squares, known.count = np.zeros(table.shape[1]), np.zeros(table.shape[1]), 0.0
+        assert known.squares is not None
+        known.total += good.sum(0)
+        known.squares += (good**2).sum(0)
+        known.count += len(table)
+        known.rows += len(table)
+        known.nonfinite += int((~finite).sum())
+        known.elements += table.size
+        if finite.any():
+            known.low, known.high = min(known.low, table[finite].min()), max(known.high, table[finite].max())
+        if len(known.counts) <= 40 and table.shape[1] == 1:
+            _count(known.counts, table[finite])
+        if known.task == "probabilities" and table.shape[1] > 1:
+            codes = table.argmax(1)
+            _count(known.counts, codes)
+            if prediction.dim() == 2:
+                self._judge(known, codes, stats.array(prediction).argmax(1)[: len(codes)])
+        self._judge_real(known, prediction, target, values)
+        return codes.astype(np.int64) if known.task == "probabilities" and table.shape[1] > 1 else table[:, :16]
+
+    def _judge_real(self, known: _Targets, prediction: Tensor, target: Tensor, values: _Array) -> None:
+        if prediction.numel() != target.numel() or self.quality.r2 is not None or known.total is None:
+            return
+        guess = stats.array(prediction[: len(values)] if prediction.dim() else prediction).reshape(values.shape)
+        flat = values.reshape(len(values), -1)
+        centre = known.total / known.count if flat.shape[1] == known.total.shape[0] else flat.mean(0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = float(((flat - centre) ** 2).sum())
+            error = float(((values - guess) ** 2).sum())
+        if spread > 0:
+            self.quality.r2 = 1.0 - error / spread
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Write losses, labels, non-finite counts and the reference learner's scores."""
+        for info in self.infos.values():
+            self._emit(info)
+        for index, health in self._health.items():
+            place = next((i.place for i in self.infos.values() if i.index == index), None)
+            name = next((i.function for i in self.infos.values() if i.index == index), "")
+            for where, bad, first in (("target", health.bad_targets, health.first_target), ("loss", health.bad_values, health.first_value)):
+                if bad:
+                    self._emit(NonFinite(first or 0, where, name, bad / max(health.calls, 1), bad, health.calls, place))
+        for index, known in self._targets.items():
+            self._emit(_labels(index, known))
+        for index, known in self._targets.items():
+            if known.x:
+                rows = reference.Rows(np.concatenate(known.x), np.concatenate(known.y), np.concatenate(known.step))
+                task = "classes" if known.task == "probabilities" and known.y[0].ndim == 1 else known.task
+                try:
+                    found = reference.compare(index, task, rows)
+                except np.linalg.LinAlgError:
+                    found = None
+                if found is not None:
+                    self._emit(found)
+
+
+def _task(function: str, prediction: Tensor, target: Tensor) -> str:
+    if function in CLASS_LOSSES and not target.is_floating_point():
+        return "classes"
+    if function == "cross_entropy":
+        if target.dim() >= 2 and target.shape == prediction.shape:
+            return "probabilities"
+        return "real"
+    if function == "kl_div":
+        return "probabilities"
+    if function in BINARY_LOSSES:
+        return "binary" if target.dim() == 1 or target.numel() == target.shape[0] else "multilabel"
+    return "real"
+
+
+def _count(counts: dict[str, int], values: _Array) -> None:
+    """Add to counts by value; whole numbers are spelt without a point, and no more than 1000 values are told apart."""
+    for value, times in zip(*np.unique(values, return_counts=True), strict=True):
+        key = str(int(value)) if float(value).is_integer() else f"{float(value):.6g}"
+        if key in counts or len(counts) < 1000:
+            counts[key] = counts.get(key, 0) + int(times)
+
+
+def _labels(index: int, known: _Targets) -> Labels:
+    labels = Labels(index, known.task, known.rows, known.classes, known.counts)
+    for counts in known.predicted:
+        for key, times in counts.items():
+            labels.predicted[key] = labels.predicted.get(key, 0) + times
+    if known.total is not None and known.squares is not None and known.count:
+        mean = known.total / known.count
+        labels.mean = mean.tolist()
+        labels.std = np.sqrt(np.maximum(known.squares / known.count - mean**2, 0)).tolist()
+    if np.isfinite(known.low):
+        labels.min, labels.max = float(known.low), float(known.high)
+    labels.nonfinite = known.nonfinite / max(known.elements, 1)
+    return labels

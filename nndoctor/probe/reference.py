@@ -1,0 +1,132 @@
+"""Closed-form learners on rows of the training batches: is there anything to learn, and is it linear?
+
+Ridge regression, nearest neighbours and kernel ridge regression, fitted on a part of the rows and scored on the
+rest. A few hundred milliseconds in numpy, after the probe has ended; nothing random is drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nndoctor.record.model import Reference
+
+_Array = np.ndarray[Any, Any]
+_MOST = 900  # rows that enter the kernel matrix
+_LEAST = 40  # rows below which nothing is said
+_SHIFTS = (1, -1, 2, -2, 3, -3)
+
+
+@dataclass
+class Rows:
+    """Inputs [n, d] and targets [n] or [n, k] in the order in which they were seen. `step` [n] is the step each came in."""
+
+    x: _Array
+    y: _Array
+    step: _Array
+
+
+def compare(loss: int, task: str, rows: Rows) -> Reference | None:
+    """Scores of the learners: accuracy where `task` is "classes" or "binary", else R2. None where too little was seen."""
+    rows = _distinct(rows)
+    x, keep = _columns(rows.x)
+    if len(x) < _LEAST or not keep:
+        return None
+    classes = task in ("classes", "binary")
+    y = _targets(rows.y, classes)
+    if y is None:
+        return None
+    fit = np.arange(len(x)) % 3 != 0  # two thirds to fit, one to score: interleaved, so that drift is in both
+    linear, near, kernel = _scores(x, y, fit, classes)
+    constant = float((y[~fit].argmax(1) == y[fit].mean(0).argmax()).mean()) if classes else 0.0
+    reference = Reference(loss, task, len(x), x.shape[1], constant, linear, near, kernel)
+    reference.chance = _chance(constant, int((~fit).sum()), classes)
+    best = max(s for s in (linear, near, kernel) if s is not None)
+    if best - constant < reference.chance * 2:
+        _try_shifts(x, y, fit, rows.step, classes, reference)
+    return reference
+
+
+def _distinct(rows: Rows) -> Rows:
+    """Each row once: a row seen in two epochs would sit on both sides of the split."""
+    seen: set[int] = set()
+    keep = []
+    for i, row in enumerate(rows.x):
+        key = hash(row.tobytes())
+        if key not in seen and np.isfinite(row).all() and np.isfinite(rows.y[i]).all():
+            seen.add(key)
+            keep.append(i)
+    keep = keep[:_MOST]
+    return Rows(rows.x[keep], rows.y[keep], rows.step[keep])
+
+
+def _columns(x: _Array) -> tuple[_Array, bool]:
+    spread = x.std(0)
+    usable = spread > 1e-9 * (np.abs(x.mean(0)) + 1e-30)
+    if not usable.any():
+        return x, False
+    x = x[:, usable]
+    return np.clip((x - x.mean(0)) / x.std(0), -8, 8), True
+
+
+def _targets(y: _Array, classes: bool) -> _Array | None:
+    """One-hot for classes, standardised columns for real targets; None where they do not vary."""
+    if classes:
+        values, codes = np.unique(y, return_inverse=True)
+        return np.eye(len(values))[codes] if 2 <= len(values) <= max(2, len(y) // 4) else None
+    y = y.reshape(len(y), -1)[:, :16].astype(np.float64)
+    y = y[:, y.std(0) > 0]
+    return (y - y.mean(0)) / y.std(0) if y.shape[1] else None
+
+
+def _scores(x: _Array, y: _Array, fit: _Array, classes: bool) -> tuple[float | None, float | None, float | None]:
+    def score(prediction: _Array) -> float:
+        truth = y[~fit]
+        if classes:
+            return float((prediction.argmax(1) == truth.argmax(1)).mean())
+        return 1.0 - float(((prediction - truth) ** 2).mean() / ((truth - y[fit].mean(0)) ** 2).mean())
+
+    centre = y[fit].mean(0)
+    linear = max(score(centre + _ridge(x[fit], y[fit] - centre, x[~fit], a)) for a in (1.0, 30.0, 1000.0))
+    distance = _distances(x[~fit], x[fit])
+    near = np.argsort(distance, axis=1)[:, :5]
+    neighbours = score(y[fit][near].mean(1))
+    within = _distances(x[fit], x[fit])
+    scale = np.median(within[within > 0]) if (within > 0).any() else 1.0
+    kernel = -np.inf
+    for width in (0.3, 1.0):
+        weights = np.linalg.solve(np.exp(-within / (scale * width)) + 0.1 * np.eye(int(fit.sum())), y[fit] - centre)
+        kernel = max(kernel, score(centre + np.exp(-distance / (scale * width)) @ weights))
+    return linear, neighbours, kernel
+
+
+def _ridge(x: _Array, y: _Array, new: _Array, penalty: float) -> _Array:
+    if x.shape[1] <= len(x):
+        return np.asarray(new @ np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y))
+    return np.asarray(new @ (x.T @ np.linalg.solve(x @ x.T + penalty * np.eye(len(x)), y)))
+
+
+def _distances(a: _Array, b: _Array) -> _Array:
+    return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0.0)
+
+
+def _chance(constant: float, scored: int, classes: bool) -> float:
+    """Score above the constant that luck alone gives about once in a hundred: 2.3 standard errors, and a little for choosing the best of three."""
+    if classes:
+        return 2.8 * float(np.sqrt(max(constant * (1 - constant), 0.05) / max(scored, 1)))
+    return 2.8 * 1.4 / float(np.sqrt(max(scored, 1)))
+
+
+def _try_shifts(x: _Array, y: _Array, fit: _Array, step: _Array, classes: bool, reference: Reference) -> None:
+    """Move targets against inputs within each step: labels that were shifted by a row or two show their signal again."""
+    for shift in _SHIFTS:
+        a, b = (slice(shift, None), slice(None, -shift)) if shift > 0 else (slice(None, shift), slice(-shift, None))
+        same = step[a] == step[b]
+        if same.sum() < _LEAST:
+            continue
+        part = np.arange(int(same.sum())) % 3 != 0
+        found = [s for s in _scores(x[a][same], y[b][same], part, classes) if s is not None]
+        if found and (reference.shifted is None or max(found) > reference.shifted):
+            reference.shifted, reference.shift = max(found), shift

@@ -1,0 +1,246 @@
+"""Who is who: indices and names of parameters, modules, models and optimisers.
+
+Objects are found by identity while they live; a weak reference beside each id guards against its reuse.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nndoctor.probe import stats
+from nndoctor.probe.where import user_place, variable_name
+from nndoctor.record.model import (
+    ModelInfo,
+    ModuleInfo,
+    OptimizerGroup,
+    OptimizerInfo,
+    ParameterInfo,
+    Place,
+)
+
+MODE_SENSITIVE = (
+    nn.modules.dropout._DropoutNd,
+    nn.modules.batchnorm._BatchNorm,
+    nn.RNNBase,
+    nn.MultiheadAttention,
+)
+# Settings worth a line in the report, read from a module where it has them and they are plain.
+_SETTINGS = (
+    "in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride", "p", "momentum", "eps", "dim",
+    "num_embeddings", "embedding_dim", "padding_idx", "input_size", "hidden_size", "num_layers", "batch_first", "bias",
+    "num_features", "normalized_shape", "affine", "track_running_stats", "negative_slope", "num_heads", "dropout", "norm_first",
+)  # fmt: skip
+_MOST_MODELS, _MOST_MODULES, _MOST_PARAMETERS, _MOST_OPTIMIZERS = 40, 3000, 3000, 24
+
+
+@dataclass
+class Model:
+    """A root module as the probe knows it."""
+
+    index: int
+    name: str
+    names: dict[int, str]  # id of a module of the tree -> dotted name
+    sensitive: list[tuple[str, weakref.ref[nn.Module]]]
+    has_parameters: bool
+
+
+@dataclass
+class OptimizerState:
+    """What the probe keeps of an optimiser: its index and its parameters, by group."""
+
+    index: int
+    parameters: list[weakref.ref[Tensor]] = field(default_factory=list)
+    indices: list[int] = field(default_factory=list)
+    settings: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Registry:
+    """Gives every parameter, model and optimiser an index at first sight, and writes its record."""
+
+    def __init__(self, emit: Callable[[Any], None]) -> None:
+        self._emit = emit
+        self._parameters: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self.tensors: list[weakref.ref[Tensor]] = []
+        self.infos: list[ParameterInfo] = []
+        self._models: weakref.WeakKeyDictionary[nn.Module, Model] = weakref.WeakKeyDictionary()
+        self.model_count = 0
+        self.optimizers: weakref.WeakKeyDictionary[torch.optim.Optimizer, OptimizerState] = weakref.WeakKeyDictionary()
+        self.built: weakref.WeakKeyDictionary[Any, Place | None] = weakref.WeakKeyDictionary()  # modules, optimisers
+        self._optimizer_kinds: dict[tuple[str, Place | None], int] = {}
+        self.strays: set[int] = set()
+        self.called: set[int] = set()  # indices of parameters whose module ran in a watched forward
+
+    # --- parameters -------------------------------------------------------------------------------------------
+
+    def index_of(self, tensor: Tensor) -> int | None:
+        """Index of a known parameter."""
+        entry = self._parameters.get(id(tensor))
+        return entry[1] if entry is not None and entry[0]() is tensor else None
+
+    def parameter(self, tensor: Tensor, name: str = "", owner: nn.Module | None = None, owner_name: str = "", model: int = -1) -> int | None:
+        """Index of a parameter, which is described and written at first sight. None beyond the cap."""
+        known = self.index_of(tensor)
+        if known is not None:
+            return known
+        if len(self.tensors) >= _MOST_PARAMETERS:
+            return None
+        index = len(self.tensors)
+        if not name:
+            found = variable_name(tensor)
+            name = found or f"parameter {index} {list(tensor.shape)}"
+        info = ParameterInfo(
+            index, name, list(tensor.shape), str(tensor.dtype).removeprefix("torch."), bool(tensor.requires_grad),
+            module=owner_name, module_type=type(owner).__name__ if owner is not None else "", model=model,
+            place=self.built.get(owner) if owner is not None else None,
+        )  # fmt: skip
+        _first_statistics(tensor, info)
+        self.tensors.append(weakref.ref(tensor))
+        self._parameters[id(tensor)] = (self.tensors[-1], index)
+        self.infos.append(info)
+        self._emit(info)
+        return index
+
+    # --- models -----------------------------------------------------------------------------------------------
+
+    def model(self, module: nn.Module) -> Model | None:
+        """The model of a root module, described and written at first sight. None beyond the cap."""
+        known = self._models.get(module)
+        if known is not None:
+            return known
+        tree = list(module.named_modules())
+        parameters = list(module.parameters())
+        if parameters and self.model_count >= _MOST_MODELS:
+            return None
+        name = variable_name(module) or type(module).__name__
+        index = self.model_count if parameters else -1
+        names = {id(m): f"{name}.{n}" if n else name for n, m in tree}
+        sensitive = [(names[id(m)], weakref.ref(m)) for _, m in tree if isinstance(m, MODE_SENSITIVE)]
+        model = Model(index, name, names, sensitive, bool(parameters))
+        self._models[module] = model
+        if parameters:
+            self.model_count += 1
+            self._write_model(module, model, tree, parameters)
+        return model
+
+    def _write_model(self, module: nn.Module, model: Model, tree: list[tuple[str, nn.Module]], parameters: list[nn.Parameter]) -> None:
+        lazy = nn.parameter.UninitializedTensorMixin
+        sizes = {id(p): 0 if isinstance(p, lazy) else p.numel() for p in parameters}
+        self._emit(
+            ModelInfo(
+                model.index, model.name, type(module).__name__, sum(sizes.values()),
+                sum(sizes[id(p)] for p in parameters if p.requires_grad), self.built.get(module), user_place(),
+            )
+        )  # fmt: skip
+        for _, m in tree[:_MOST_MODULES]:
+            own = list(m.parameters(recurse=False))
+            self._emit(
+                ModuleInfo(
+                    model.index, model.names[id(m)], type(m).__name__, next(m.children(), None) is None,
+                    sum(sizes.get(id(p), 0) for p in own), _settings(m), self.built.get(m),
+                )
+            )  # fmt: skip
+            for n, p in m.named_parameters(recurse=False):
+                if not isinstance(p, lazy):
+                    self.parameter(p, f"{model.names[id(m)]}.{n}", m, model.names[id(m)], model.index)
+
+    def stray(self, module: nn.Module, root: Model) -> str | None:
+        """A module that runs inside a model's forward without being registered in it; its name, if it is one."""
+        if id(module) in root.names:
+            return root.names[id(module)]
+        own = list(module.parameters(recurse=False))
+        if not own:
+            return None
+        name = f"{root.name}.({type(module).__name__})"
+        if id(module) not in self.strays and len(self.strays) < 200:
+            self.strays.add(id(module))
+            name = f"{root.name}.({variable_name(module) or type(module).__name__})"
+            for n, p in module.named_parameters(recurse=False):
+                self.parameter(p, f"{name}.{n}", module, name, -1)
+        return name
+
+    # --- optimisers -------------------------------------------------------------------------------------------
+
+    def optimizer(self, optimizer: torch.optim.Optimizer) -> OptimizerState:
+        """The state kept for an optimiser, whose record is written at first sight."""
+        state = self.optimizers.get(optimizer)
+        if state is not None:
+            if sum(len(g["params"]) for g in optimizer.param_groups) != len(state.parameters):
+                self._hold(optimizer, state)
+            return state
+        place = self.built.get(optimizer)
+        kind = (type(optimizer).__name__, place)
+        known = self._optimizer_kinds.get(kind) if place is not None else None
+        state = OptimizerState(len(self._optimizer_kinds) if known is None else known)
+        self.optimizers[optimizer] = state
+        self._hold(optimizer, state)
+        if known is None and len(self._optimizer_kinds) < _MOST_OPTIMIZERS:
+            self._optimizer_kinds[kind] = state.index
+            groups, start = [], 0
+            for g, settings in zip(optimizer.param_groups, state.settings, strict=True):
+                count = len(g["params"])
+                groups.append(OptimizerGroup(settings, state.indices[start : start + count]))
+                start += count
+            self._emit(OptimizerInfo(state.index, kind[0], groups, place))
+        return state
+
+    def _hold(self, optimizer: torch.optim.Optimizer, state: OptimizerState) -> None:
+        tensors = [p for g in optimizer.param_groups for p in g["params"]]
+        state.parameters = [weakref.ref(p) for p in tensors]
+        state.indices = [-1 if (i := self.parameter(p)) is None else i for p in tensors]
+        state.settings = [group_settings(g) for g in optimizer.param_groups]
+
+    def alive(self, refs: Iterable[Any]) -> list[Tensor]:
+        """The tensors behind weak references that still live."""
+        return [t for r in refs if (t := r()) is not None]
+
+
+def group_settings(group: dict[str, Any]) -> dict[str, Any]:
+    """The plain settings of a parameter group; a rate kept in a tensor is read."""
+    out: dict[str, Any] = {}
+    for key, value in group.items():
+        if key == "params":
+            continue
+        if isinstance(value, Tensor) and value.numel() == 1:
+            value = stats.number(value)
+        if isinstance(value, (int, float, str, bool)) or value is None:
+            out[key] = value
+        elif isinstance(value, tuple) and all(isinstance(v, (int, float)) for v in value):
+            out[key] = list(value)
+    return out
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key in _SETTINGS:
+        value = module.__dict__.get(key)
+        if isinstance(value, (int, float, str, bool)):
+            out[key] = value
+        elif isinstance(value, tuple) and all(isinstance(v, int) for v in value):
+            out[key] = list(value)
+    return out
+
+
+def _first_statistics(tensor: Tensor, info: ParameterInfo) -> None:
+    """Moments of a parameter at first sight, and the number of inputs that feed one of its units."""
+    shape = list(tensor.shape)
+    if len(shape) >= 2:
+        info.fan_in = math.prod(shape[1:])
+    if tensor.numel() == 0 or tensor.is_meta:
+        return
+    with stats.quiet():
+        values = stats.plain(stats.thinned(tensor)).double()
+        mean = values.mean()
+        centred = values - mean
+        variance = centred.square().mean()
+        fourth = centred.pow(4).mean()
+        info.mean, deviation, info.max_abs, heavy = stats.numbers([mean, variance.sqrt(), values.abs().max(), fourth])
+        info.std = 0.0 if deviation <= 1e-9 * max(abs(info.mean), 1e-30) else deviation
+        if info.std and math.isfinite(info.std):
+            info.fourth = heavy / info.std**4

@@ -1,0 +1,497 @@
+"""What the patched points tell, put together step by step; each subject's own file does the measuring."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nndoctor.probe import graph, stats
+from nndoctor.probe.activations import ActivationWatch
+from nndoctor.probe.evaluation import EvaluationWatch
+from nndoctor.probe.functions import FunctionWatch, first_tensor
+from nndoctor.probe.gradients import GradientWatch
+from nndoctor.probe.inputs import InputWatch
+from nndoctor.probe.loop import Calls, Limits, looked_at
+from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
+from nndoctor.probe.registry import Model, Registry, group_settings
+from nndoctor.probe.terms import LossTerms
+from nndoctor.probe.weights import WeightWatch
+from nndoctor.probe.where import user_place
+from nndoctor.record.model import ModuleMode, Problem, SettingChange, Step
+
+_HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
+_SETTLE_EVERY = 0.5  # seconds
+_DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
+_EQUALITIES = frozenset({"eq", "__eq__"})
+_CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
+_MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
+
+
+@dataclass
+class _Forward:
+    """A call of a model with gradients on, not yet followed by a backward call."""
+
+    model: int
+    training: bool
+    rows: int | None
+    losses: list[tuple[str, Tensor, int]]
+
+
+class Session:
+    """The state of the watched loop."""
+
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None]) -> None:
+        self.emit = emit
+        self.off = False
+        self.later = stats.Later()
+        self.registry = Registry(emit)
+        self.limits = Limits(steps, seconds, grace, stop)
+        self.calls = Calls()
+        self.functions = FunctionWatch(self._function)
+        self.activations = ActivationWatch(emit, self.later)
+        self.inputs = InputWatch(emit)
+        self.losses = LossWatch(emit, self.later)
+        self.terms = LossTerms(emit, self.registry, self.losses)
+        self.gradients = GradientWatch(self.registry, self.later)
+        self.weights = WeightWatch(emit, self.registry, self.later)
+        self.evaluation = EvaluationWatch(emit)
+        self.steps = self.backwards = self.forwards = 0
+        self.moved: bool | None = None
+        self.depth = 0
+        self.looking = False
+        self.in_backward = self.in_loss = False
+        self._thread: int | None = None
+        self._stack: list[tuple[nn.Module, str]] = []
+        self._root: Model | None = None
+        self._pending: list[_Forward] = []
+        self._rows: np.ndarray[Any, Any] | None = None  # first rows of this step's input
+        self._casts: dict[int, str] = {}
+        self._open: Step | None = None
+        self._steppers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._unstepped: list[Step] = []
+        self._since_step = 0
+        self._loss_values: list[Tensor] = []
+        self._modes: dict[str, ModuleMode] = {}
+        self._mode_refs: dict[str, Any] = {}
+        self._last_settled = time.perf_counter()
+        self._evaluated_at: list[int] = []
+        self._input_sum: Tensor | None = None
+
+    # --- who and when -----------------------------------------------------------------------------------------
+
+    def mine(self) -> bool:
+        """Whether this thread is the one that trains: the first that was seen calling a model."""
+        if self._thread is None:
+            self._thread = threading.get_ident()
+        return self._thread == threading.get_ident()
+
+    @property
+    def steps_made(self) -> int:
+        """Optimiser steps, or backward calls where no optimiser ever stepped."""
+        return self.steps or self.backwards
+
+    @property
+    def _now(self) -> int:
+        """The step that is being made."""
+        return self.steps + 1 if self.steps or self.backwards < _HELD_BACK else self.backwards + 1
+
+    def _plan(self) -> None:
+        """Look closely at the step that begins?"""
+        self.looking = looked_at(self._now)
+        if self.looking:
+            self.activations.begin()
+            self._casts.clear()
+            self.functions.start()
+        else:
+            self.functions.stop()
+
+    # --- forward ----------------------------------------------------------------------------------------------
+
+    def enter(self, module: nn.Module) -> None:
+        """A module inside another, in a step that is looked at."""
+        name = ""
+        if self._root is not None:
+            name = self._root.names.get(id(module)) or self.registry.stray(module, self._root) or self._root.name
+        self._stack.append((module, name))
+
+    def leave(self) -> None:
+        """... is left again."""
+        self._stack.pop()
+
+    def root_call(self, call: Any, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A module called from outside any other."""
+        gradients = torch.is_grad_enabled()
+        with stats.quiet():
+            model = self.registry.model(module)
+            is_model = model is not None and model.has_parameters
+            if is_model:
+                self._before_forward(gradients)
+        self._root = model
+        self._stack = [(module, model.name if model is not None else type(module).__name__)]
+        self.depth += 1
+        try:
+            output = call(module, *args, **kwargs)
+        finally:
+            self.depth -= 1
+            self._root = None
+            self._stack = []
+        if is_model:
+            assert model is not None
+            with stats.quiet():
+                self._after_forward(model, module, first_tensor((args, kwargs)), output, gradients)
+        return output
+
+    def _before_forward(self, gradients: bool) -> None:
+        self._close_step()
+        if not self.backwards:
+            self.weights.remember_first()
+        if not gradients:
+            if not self._is_routine():
+                self.functions.start()
+            return
+        self.limits.begin()
+        if not self.forwards:
+            self._plan()
+        self.forwards += 1
+
+    def _is_routine(self) -> bool:
+        """Forwards without gradient in nearly every step are a part of training (a target network), no validation."""
+        recent = self._evaluated_at[-20:]
+        return len(recent) == 20 and recent[-1] - recent[0] < 25 and not looked_at(self._now)
+
+    def _after_forward(self, model: Model, module: nn.Module, x: Tensor | None, output: Any, gradients: bool) -> None:
+        rows = stats.batch_size(x) if x is not None else None
+        self.calls.note("forward" if gradients else "evaluate")
+        if not gradients:
+            if not self.evaluation.open:
+                self._evaluated_at.append(self.steps)
+            if not self._is_routine():
+                self.evaluation.forward(self.steps, model.index, module.training, first_tensor(output), rows, user_place(4))
+            return
+        self._pending.append(_Forward(model.index, module.training, rows, []))
+        if x is not None and x.numel() and self._input_sum is None and not x.is_complex():
+            self._input_sum = x.detach().sum()
+        if x is not None and (self.looking or self.steps < 20):
+            columns = self.inputs.saw(model.index, x)
+            self._rows = columns if self._rows is None else self._rows
+        if self.looking:
+            self._note_modes(model, module)
+
+    def _note_modes(self, model: Model, module: nn.Module) -> None:
+        """Which dropout and normalisation layers run in which mode in a training forward."""
+        for name, ref in model.sensitive:
+            part = ref()
+            if part is None or _indifferent(part):
+                continue
+            mode = self._modes.get(name)
+            if mode is None:
+                if len(self._modes) >= 300:
+                    return
+                mode = self._modes[name] = ModuleMode(name, type(part).__name__, 0, 0, None, 0, place=self.registry.built.get(part))
+                self._mode_refs[name] = ref
+            mode.root_training += module.training
+            if part.training:
+                mode.training += 1
+            else:
+                mode.evaluating += 1
+                mode.first_off = mode.first_off or self._now
+
+    # --- functions, in steps that are looked at and in validation ----------------------------------------------
+
+    def _function(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        if not self.mine() or self.in_backward:
+            return
+        if not torch.is_grad_enabled():
+            if self.evaluation.open and self.depth == 0 and isinstance(result, Tensor) and len(args) >= 2:
+                with stats.quiet():
+                    if name in _EQUALITIES:
+                        self.evaluation.compared(result, args[0], args[1])
+                    elif name in _DIFFERENCES and not self.in_loss:
+                        self.evaluation.subtracted(args[0], args[1])
+            return
+        output = result[0] if isinstance(result, tuple) and result else result
+        if not self.looking or not isinstance(output, Tensor):
+            return
+        if name in _CASTS and args and isinstance(args[0], Tensor) and not args[0].is_floating_point():
+            self._casts[output.data_ptr()] = str(args[0].dtype).removeprefix("torch.")
+        self._note_call(name, args, output)
+
+    def _note_call(self, name: str, args: tuple[Any, ...], output: Tensor) -> None:
+        """An operation of a training step: measure what it put out, and mark the graph with the user's line."""
+        module, owner = self._stack[-1] if self._stack else (None, "")
+        library = module is not None and type(module).__module__.startswith("torch.")
+        place = self.registry.built.get(module) if library else user_place(4)
+        with stats.quiet():
+            if name in _MATRIX and self.depth == 0:
+                self._functional_input(args)
+            site = owner if library else ""
+            if self.activations.watches(name):
+                site = self.activations.saw(self._now, name, output, owner if library else "", place)
+        if output.grad_fn is not None:
+            graph.mark(output, place, site)
+            if name in _DIFFERENCES and len(args) >= 2:
+                self._note_difference(args[0], args[1], output)
+
+    def _note_difference(self, left: Any, right: Any, output: Tensor) -> None:
+        """Prediction minus target, or the other way round: one side carries gradient, the other does not."""
+        if not (isinstance(left, Tensor) and isinstance(right, Tensor)) or left.dim() == 0 or right.dim() == 0:
+            return
+        if left.requires_grad != right.requires_grad:
+            pair = (left, right) if left.requires_grad else (right, left)
+            graph.note_operands(output, pair)
+
+    def _functional_input(self, args: tuple[Any, ...]) -> None:
+        """The first product with a parameter in a run whose network is no module: its other side is the input."""
+        tensors = [a for a in args if isinstance(a, Tensor)][:2]
+        if len(tensors) < 2 or self._pending:
+            return
+        x, w = tensors if tensors[1].requires_grad else tensors[::-1]
+        if x.requires_grad or not w.requires_grad or x.dim() == 0:
+            return
+        self.limits.begin()
+        self._pending.append(_Forward(-1, True, stats.batch_size(x), []))
+        self._input_sum = x.sum() if not x.is_complex() else None
+        self._rows = self.inputs.saw(-1, x)
+
+    # --- loss -------------------------------------------------------------------------------------------------
+
+    def loss_called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
+        """One of torch's loss functions was called."""
+        prediction = args[0] if args else kwargs.get("input")
+        target = args[1] if len(args) > 1 else kwargs.get("target")
+        if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)):
+            return
+        gradients = torch.is_grad_enabled()
+        rows = stats.batch_size(prediction) or 1
+        with stats.quiet():
+            if not gradients:
+                self._evaluation_loss(name, prediction, target, value, rows)
+                return
+            self._train_loss(name, prediction, target, value, kwargs, rows)
+
+    def _evaluation_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, rows: int) -> None:
+        self.evaluation.loss(name, value, rows)
+        if name in CLASS_LOSSES:
+            self.evaluation.classified(prediction, target)
+        elif name in REAL_LOSSES:
+            self.evaluation.scored(prediction, target)
+
+    def _train_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, kwargs: dict[str, Any], rows: int) -> None:
+        self.calls.note("loss")
+        if self._pending and not self._pending[-1].training and len(self._pending[-1].losses) < 64:
+            self._pending[-1].losses.append((name, value.detach().mean().clone(), rows))
+        known = (name in CLASS_LOSSES or name in BINARY_LOSSES or name in REAL_LOSSES)
+        place = user_place(5) if self.looking or self.steps < 3 else self.terms.last_place(name)
+        source = self._casts.get(target.data_ptr(), "")
+        look = (self.looking or self.steps < 20) and known
+        info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, self._rows, source)
+        if info is not None:
+            self.terms.note(info, prediction)
+
+    # --- backward ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def backward(self, loss: Tensor) -> Iterator[None]:
+        """Around one backward call."""
+        with stats.quiet():
+            self._before_backward(loss)
+        self.in_backward = True
+        self.depth += 1
+        looking, self.looking = self.looking, False
+        try:
+            yield
+        finally:
+            self.in_backward = False
+            self.depth -= 1
+            self.looking = looking
+        self.backwards += 1
+        self._since_step += 1
+
+    def _before_backward(self, loss: Tensor) -> None:
+        self._close_step()
+        self.evaluation.close()
+        self.limits.begin()
+        self.limits.before_backward()
+        self.calls.note("backward")
+        self._reclassify()
+        if self._since_step == 0 or self.steps == 0:
+            self.gradients.before_first_backward()
+        if loss.numel() == 1:
+            self._loss_values.append(loss.detach().reshape(()).clone())
+        if looked_at(self._now) and self._now <= 40 and self._since_step < 4 and loss.grad_fn is not None:
+            found = self.terms.read(loss, self._now, self.calls.place("backward"), self.looking, self._rows)
+            self.activations.output_sites |= found
+        if self.steps == 0:
+            self._hold_back()
+
+    def _reclassify(self) -> None:
+        """Forwards in eval mode that were followed by ones in training mode were a validation with gradients on."""
+        if self._pending and self._pending[-1].training:
+            for f in self._pending:
+                if not f.training:
+                    self.evaluation.forward(self.steps, f.model, False, None, f.rows, None, gradients=True)
+                    for name, value, rows in f.losses:
+                        self.evaluation.loss(name, value, rows)
+            self.evaluation.close()
+            self._pending = [f for f in self._pending if f.training]
+
+    def _hold_back(self) -> None:
+        """No optimiser has stepped so far: keep each backward call as a step in case none ever does."""
+        step = Step(self.backwards + 1, self.limits.elapsed)
+        self._fill_forward(step)
+        self._settle_loss(step, self._loss_values[-1:])
+        self._unstepped.append(step)
+        if self.backwards >= _HELD_BACK:
+            self._flush_unstepped()
+            self.limits.made(self.backwards + 1)
+            self._plan()
+        if self.backwards:
+            self._pending, self._rows, self._input_sum = [], None, None
+
+    def _flush_unstepped(self) -> None:
+        for step in self._unstepped:
+            self.later.add([], lambda _, s=step: self.emit(s))  # type: ignore[misc]
+        self._unstepped = []
+        self._settle()
+
+    # --- step -------------------------------------------------------------------------------------------------
+
+    def before_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """An optimiser is about to step."""
+        with stats.quiet():
+            self.registry.optimizer(optimizer)
+            if self.looking:
+                self.weights.before_step()
+
+    def after_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """An optimiser has stepped."""
+        with stats.quiet():
+            self.calls.note("step")
+            new = self._open is None or self._since_step > 0 or optimizer in self._steppers
+            if new:
+                self._close_step()
+                self._open_step()
+            assert self._open is not None
+            self._steppers.add(optimizer)
+            self.gradients.at_step(optimizer, self._open, self.looking)
+            self._note_settings(optimizer)
+            if self.looking:
+                self.weights.after_step(set(self.registry.optimizer(optimizer).indices))
+            elif looked_at(self.steps + 1):
+                self.weights.keep_gradients()
+
+    def _open_step(self) -> None:
+        self.steps += 1
+        self._unstepped = []
+        step = self._open = Step(self.steps, self.limits.elapsed, backwards=self._since_step)
+        self._steppers.clear()
+        self._fill_forward(step)
+        values = self._loss_values
+        if not values and self._since_step == 0 and self.losses.last_value is not None:
+            values = [self.losses.last_value]
+        self._settle_loss(step, values)
+        self._loss_values = []
+        self._since_step = 0
+
+    def _fill_forward(self, step: Step) -> None:
+        if self._pending:
+            last = self._pending[-1]
+            step.training = last.training
+            step.batch = last.rows
+        if self._input_sum is not None:
+            total = self._input_sum
+            self.later.add([total], lambda v: setattr(step, "input_sum", v[0]))
+
+    def _settle_loss(self, step: Step, values: list[Tensor]) -> None:
+        if values:
+            self.later.add(values, lambda v: setattr(step, "loss", sum(v) / len(v)))
+
+    def _note_settings(self, optimizer: torch.optim.Optimizer) -> None:
+        state = self.registry.optimizer(optimizer)
+        for i, group in enumerate(optimizer.param_groups):
+            if i >= len(state.settings):
+                state.settings.append({})
+            known = state.settings[i]
+            rate = group.get("lr")
+            if not self.looking and not isinstance(rate, Tensor) and rate == known.get("lr"):
+                continue
+            now = group_settings(group)
+            changed = {k: v for k, v in now.items() if known.get(k) != v}
+            if changed:
+                state.settings[i] = now
+                self.emit(SettingChange(self.steps, state.index, i, changed))
+
+    def _close_step(self) -> None:
+        """What comes next belongs to the next step: write this one."""
+        step, self._open = self._open, None
+        if step is None:
+            return
+        if self.looking:
+            self.functions.stop()
+            self.weights.close(step.index, self.losses.quality)
+        self.later.add([], lambda _: self.emit(step))
+        self.losses.quality = Quality()
+        self._pending, self._rows, self._input_sum = [], None, None
+        self.losses.last_value = None
+        now = time.perf_counter()
+        if self.looking or now - self._last_settled > _SETTLE_EVERY:
+            self._settle()
+        self.limits.made(self.steps)
+        self._plan()
+
+    def _settle(self) -> None:
+        self._last_settled = time.perf_counter()
+        self.later.settle()
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Write everything that is summed up. What fails to be summed up is named, and the rest goes on."""
+        self.off = True
+        self.functions.stop()
+        with stats.quiet():
+            for part in (
+                self._close_step, self.evaluation.close, self._finish_unstepped, self._settle, self._finish_moved,
+                self.activations.finish, self.inputs.finish, self.losses.finish, self._finish_modes, self._finish_calls, self._settle,
+            ):  # fmt: skip
+                try:
+                    part()
+                except Exception as e:
+                    self.emit(Problem(getattr(part, "__qualname__", str(part)), f"{type(e).__name__}: {e}"))
+
+    def _finish_unstepped(self) -> None:
+        if self.steps == 0:
+            self._flush_unstepped()
+
+    def _finish_moved(self) -> None:
+        self.moved = self.weights.moved()
+
+    def _finish_modes(self) -> None:
+        for name, mode in self._modes.items():
+            part = self._mode_refs[name]()
+            mean, variance = getattr(part, "running_mean", None), getattr(part, "running_var", None)
+            if isinstance(mean, Tensor) and isinstance(variance, Tensor):
+                mode.fresh = bool((mean == 0).all() and (variance == 1).all())
+            self.emit(mode)
+
+    def _finish_calls(self) -> None:
+        for call in self.calls.records():
+            self.emit(call)
+
+
+def _indifferent(module: nn.Module) -> bool:
+    """A module of a sensitive kind that behaves the same in both modes as it is set."""
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p == 0
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return module.running_mean is None
+    return getattr(module, "dropout", 0) == 0

@@ -1,0 +1,160 @@
+"""Tensors to numbers. The only file of the probe that waits for a device.
+
+Nothing here draws a random number, writes to a tensor of the user's, or keeps one alive. Callers hold `quiet()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nndoctor.record.model import TensorStats
+
+# Statistics of a large tensor come from this many of its elements, evenly spaced: the error of a mean is then
+# below one per cent of the deviation, and a step of a large model pays no more than one of a small one.
+MOST_ELEMENTS = 65_536
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No gradient is recorded and no torch-function mode (the user's or ours) sees what happens inside."""
+    with torch._C.DisableTorchFunction(), torch.no_grad():
+        yield
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """The tensor's values as a detached, dense, real tensor: float32 unless it is float64 already."""
+    t = tensor.detach()
+    if t.is_sparse or t.layout != torch.strided:
+        t = t.to_dense()
+    if t.is_complex():
+        t = t.abs()
+    if t.is_quantized:
+        t = t.dequantize()
+    return t if t.dtype in (torch.float32, torch.float64) else t.to(torch.float32)
+
+
+def thinned(tensor: Tensor, most: int = MOST_ELEMENTS) -> Tensor:
+    """At most `most` elements of a tensor, evenly spaced, as one axis."""
+    t = tensor.detach().reshape(-1)
+    return t if t.numel() <= most else t[:: -(-t.numel() // most)]
+
+
+def slice_of(tensor: Tensor, most: int) -> Tensor:
+    """A view of the leading elements of a dense tensor: cheap, and the same ones at every step."""
+    t = tensor.detach()
+    if t.numel() <= most:
+        return t
+    return t.reshape(-1)[:most] if t.is_contiguous() else t.flatten()[:most]
+
+
+def number(tensor: Tensor) -> float:
+    """One number from a tensor of one element. Waits for the device."""
+    return float(tensor.detach())
+
+
+def numbers(tensors: Sequence[Tensor]) -> list[float]:
+    """Tensors of one element as floats, in one transfer per device and type. Waits for the device."""
+    out = [0.0] * len(tensors)
+    groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for i, t in enumerate(tensors):
+        groups.setdefault((t.device, t.dtype), []).append(i)
+    for members in groups.values():
+        values = torch.stack([tensors[i].detach().reshape(()) for i in members]).tolist()
+        for i, v in zip(members, values, strict=True):
+            out[i] = float(v)
+    return out
+
+
+def array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """A copy of a tensor's values for numpy. Waits for the device."""
+    t = tensor.detach()
+    if t.dtype == torch.bfloat16:
+        t = t.float()
+    if t.is_sparse:
+        t = t.to_dense()
+    return np.array(t.cpu().numpy(), copy=True)
+
+
+def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Euclidean norms, one 0-d tensor each, left on the device."""
+    if all(t.layout == torch.strided and not t.is_complex() for t in tensors):
+        by_kind: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+        for i, t in enumerate(tensors):
+            by_kind.setdefault((t.device, t.dtype), []).append(i)
+        if len(by_kind) == 1:
+            return list(torch._foreach_norm(list(tensors)))
+    return [torch.linalg.vector_norm(plain(t)) for t in tensors]
+
+
+def batch_size(tensor: Tensor) -> int | None:
+    """The length of the first axis, None for a scalar."""
+    return int(tensor.shape[0]) if tensor.dim() else None
+
+
+def describe(tensor: Tensor) -> TensorStats:
+    """What one tensor holds. Waits for the device."""
+    stats = TensorStats(list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+    if tensor.numel() == 0:
+        return stats
+    values = plain(thinned(tensor)).double()
+    finite = torch.isfinite(values)
+    good = values[finite]
+    stats.nonfinite = 1.0 - good.numel() / values.numel()
+    if good.numel() == 0:
+        return stats
+    stats.min, stats.max, stats.mean = numbers([good.min(), good.max(), good.mean()])
+    stats.std = number(good.std(correction=0))
+    stats.integers = bool((good == good.round()).all())
+    distinct = torch.unique(good).numel() if good.numel() <= MOST_ELEMENTS else 1001
+    stats.distinct = distinct if distinct <= 1000 else None
+    if tensor.dim() >= 2 and tensor.is_floating_point() and tensor.shape[1] > 1:
+        _describe_rows(tensor, stats)
+    return stats
+
+
+def _describe_rows(tensor: Tensor, stats: TensorStats) -> None:
+    """Sums over the class axis: do rows hold probabilities, log-probabilities, or one-hot labels?"""
+    rows = plain(tensor[:512]).double()
+    sums = rows.sum(dim=1)
+    stats.row_sum, stats.row_sum_spread = numbers([sums.mean(), (sums - 1).abs().max()])
+    logs = rows.clamp(max=80).exp().sum(dim=1)
+    stats.log_row_sum_spread = number((logs - 1).abs().max())
+    ones = (rows == 1).sum(dim=1)
+    stats.one_hot = bool(((rows == 0) | (rows == 1)).all() and (ones == 1).all())
+
+
+class Later:
+    """Numbers that are still on the device, each with what to do with it once it has come over.
+
+    One transfer brings all of them, so the watched step itself never waits.
+    """
+
+    def __init__(self) -> None:
+        self._tensors: list[Tensor] = []
+        self._uses: list[tuple[Callable[[list[float]], None], int]] = []
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def add(self, tensors: Sequence[Tensor], use: Callable[[list[float]], None]) -> None:
+        """Have `use` called with the values of `tensors` (one element each, and ours to keep)."""
+        self._tensors.extend(tensors)
+        self._uses.append((use, len(tensors)))
+
+    def settle(self) -> None:
+        """Fetch everything that waits, and hand it out in the order in which it was added."""
+        if not self._uses:
+            return
+        tensors, uses = self._tensors, self._uses
+        self._tensors, self._uses = [], []
+        values = numbers(tensors) if tensors else []
+        start = 0
+        for use, count in uses:
+            use(values[start : start + count])
+            start += count

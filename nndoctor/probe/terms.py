@@ -1,0 +1,97 @@
+"""Puts the loss together with its graph: which loss functions feed a backward call, and losses written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from nndoctor.probe import graph
+from nndoctor.probe.loss import LossWatch
+from nndoctor.probe.registry import Registry
+from nndoctor.record.model import Graph, LossInfo, Place
+
+_FORMS = (
+    (("Pow",), "squared-error"), (("Abs",), "absolute-error"), (("LinalgVectorNorm", "Norm"), "norm"), (("Mul",), "squared-error"),
+)  # fmt: skip
+_LOSS_NODES = frozenset({
+    "NllLoss", "NllLoss2D", "NllLossNd", "MseLoss", "SmoothL1Loss", "HuberLoss", "L1Loss", "BinaryCrossEntropy",
+    "BinaryCrossEntropyWithLogits", "KlDiv", "MultiMarginLoss", "MultilabelMarginLoss", "SoftMarginLoss", "CtcLoss",
+})  # fmt: skip
+
+
+class LossTerms:
+    """Reads the graph at the first backward calls."""
+
+    def __init__(self, emit: Callable[[Any], None], registry: Registry, losses: LossWatch) -> None:
+        self._emit = emit
+        self._registry = registry
+        self._losses = losses
+        self._noted: list[LossInfo] = []
+        self._places: dict[str, Place | None] = {}
+
+    def note(self, info: LossInfo, prediction: Tensor) -> None:
+        """A loss function was called in this step."""
+        self._places[info.function] = info.place
+        if info not in self._noted:
+            self._noted.append(info)
+
+    def last_place(self, function: str) -> Place | None:
+        """Where this loss function was last called: stands in for the place in steps that are not looked at."""
+        return self._places.get(function)
+
+    def read(self, loss: Tensor, step: int, place: Place | None, looking: bool, x: np.ndarray[Any, Any] | None) -> set[str]:
+        """Walk the graph of one backward call and write what it says. Returns the names of the sites that form the output."""
+        root = loss.grad_fn
+        reading = graph.read(root)
+        reached = [i for t in reading.leaves if (i := self._registry.parameter(t)) is not None]
+        noted, self._noted = self._noted, []
+        if not noted and looking:
+            by_hand = self._by_hand(root, reading, step, place, x)
+            noted = [by_hand] if by_hand is not None else []
+        chain = graph.chain_from(root)
+        self._emit(
+            Graph(
+                step, place, reading.ops, sorted(set(reached)), chain, reading.layers, reading.nonlinear, reading.linear_pairs,
+                [n.index for n in noted], True, reading.truncated,
+            )
+        )  # fmt: skip
+        return {link.module for c in (chain, *(n.chain for n in noted)) for link in c if link.module}
+
+    def _by_hand(self, root: Any, reading: graph.Reading, step: int, place: Place | None, x: np.ndarray[Any, Any] | None) -> LossInfo | None:
+        """A loss that no loss function made: the difference it is built on, or the logarithm it takes."""
+        if any(op in _LOSS_NODES for op in reading.ops):
+            return None
+        above, operands, node = _find_difference(root)
+        if operands is None or node is None:
+            head = graph.chain_from(root)
+            ops = [link.op for link in head]
+            form = "log-softmax" if "LogSoftmax" in ops else "log" if "Log" in ops else "other"
+            info, new = self._losses.index(f"by-hand:{form}", head[0].place if head else place)
+            if info is not None and new:
+                info.chain = head
+                info.calls = 1
+            return info
+        form = next((f for ops, f in _FORMS if any(op in above for op in ops)), "difference")
+        prediction, target = operands
+        where = graph.link_of(node).place or place
+        return self._losses.called(f"by-hand:{form}", where, prediction, target, None, {}, step, True, x, "")
+
+
+def _find_difference(root: Any) -> tuple[list[str], tuple[Tensor, Tensor] | None, Any]:
+    """Breadth first from the loss: the nearest difference of a prediction and a target, and the operations above it."""
+    queue: list[tuple[Any, list[str]]] = [(root, [])]
+    seen = 0
+    while queue and seen < 400:
+        node, above = queue.pop(0)
+        seen += 1
+        operands = graph.operands_of(node)
+        if operands is not None:
+            return above, operands, node
+        if graph.is_leaf(node) or graph.is_layer(node):
+            continue
+        above = [*above, graph.op_of(node)]
+        queue.extend((n, above) for n in graph.inputs_of(node))
+    return [], None, None

@@ -1,0 +1,111 @@
+"""Which line of the user's own code is running: the innermost frame that is not a library's.
+
+A file is a library's if it lies under Python's own folders, in site-packages, or in this package; everything else
+is the user's. Judged once a file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from functools import lru_cache
+from types import CodeType, FrameType
+
+from nndoctor.record.model import Place
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LIBRARIES = tuple(
+    {os.path.realpath(p) + os.sep for k, p in sysconfig.get_paths().items() if k in ("stdlib", "platstdlib")}
+    | {p + os.sep for k, p in sysconfig.get_paths().items() if k in ("stdlib", "platstdlib")}
+)
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+@lru_cache(maxsize=4096)
+def is_user_file(filename: str) -> bool:
+    """Whether a code object's file is the user's own."""
+    if filename.startswith(("<frozen", "<string", "<__array", "<eval_with")):
+        return False
+    if filename.startswith(_OURS) or any(part in filename for part in _INSTALLED):
+        return False
+    return not filename.startswith(_LIBRARIES)
+
+
+@lru_cache(maxsize=4096)
+def _is_user_code(code: CodeType) -> bool:
+    return is_user_file(code.co_filename)
+
+
+def user_frame(depth: int = 1) -> FrameType | None:
+    """The innermost frame of the user's code, None where the stack holds none."""
+    frame: FrameType | None = sys._getframe(depth)
+    while frame is not None and not _is_user_code(frame.f_code):
+        frame = frame.f_back
+    return frame
+
+
+@lru_cache(maxsize=4096)
+def shown_path(filename: str) -> str:
+    """The file as a person would name it: relative to the working directory where it lies below it."""
+    try:
+        relative = os.path.relpath(filename, _START)
+    except (ValueError, OSError):
+        return filename
+    return filename if relative.startswith("..") else relative
+
+
+_START = os.getcwd()  # at import: the script may change it later
+
+
+def place_of(frame: FrameType | None) -> Place | None:
+    """A frame as a place of the recording."""
+    if frame is None:
+        return None
+    return Place(shown_path(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name)
+
+
+def user_place(depth: int = 2) -> Place | None:
+    """Where the user's code is just now."""
+    return place_of(user_frame(depth))
+
+
+def variable_name(value: object, frames: int = 4) -> str | None:
+    """The user's name for an object: a variable, an attribute of `self`, or an element of a named container.
+
+    Looks at the innermost `frames` user frames. Reads names only; no user code is called.
+    """
+    frame = user_frame(2)
+    seen = 0
+    while frame is not None and seen < frames:
+        if _is_user_code(frame.f_code):
+            seen += 1
+            name = _name_in(frame.f_locals, value) or _name_in(frame.f_globals, value)
+            if name:
+                return name
+            owner = frame.f_locals.get("self")
+            attributes = getattr(owner, "__dict__", None) if owner is not None else None
+            if isinstance(attributes, dict):
+                for space in (attributes, attributes.get("_modules"), attributes.get("_parameters")):
+                    name = _name_in(space, value) if isinstance(space, dict) else None
+                    if name:
+                        return name
+        frame = frame.f_back
+    return None
+
+
+def _name_in(space: dict[str, object], value: object) -> str | None:
+    containers = []
+    for key, item in list(space.items()):
+        if not isinstance(key, str) or key.startswith("__") or key == "self":
+            continue
+        if item is value:
+            return key
+        if type(item) in (list, tuple, dict) and 0 < len(item) < 2000:  # type: ignore[arg-type]
+            containers.append((key, item))
+    for key, box in containers:
+        pairs = box.items() if isinstance(box, dict) else enumerate(box)  # type: ignore[arg-type]
+        for inner, item in pairs:
+            if item is value:
+                return f"{key}[{inner!r}]"
+    return None

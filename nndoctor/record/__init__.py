@@ -1,0 +1,1 @@
+"""What was seen: dataclasses and JSON lines. No torch, no judgement, no formatting."""

@@ -1,0 +1,484 @@
+"""The recording: one dataclass per kind of line, and the `Recording` they add up to.
+
+Every line of a saved recording is one of these objects (see `codec.py` and the README beside this file).
+Numbers are plain Python floats; a number that was not measured is `None`, a non-finite one is itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+# One line a version, newest last.
+# 1: first format.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the user's own code. `file` is relative to the working directory where it lies below it."""
+
+    file: str
+    line: int
+    function: str = ""
+
+
+@dataclass
+class Header:
+    """First line: which run this is and under which limits it was watched."""
+
+    kind: ClassVar[str] = "header"
+    format: int
+    nndoctor: str
+    script: str
+    arguments: list[str] = field(default_factory=list)
+    python: str = ""
+    torch: str = ""
+    device: str = "cpu"
+    threads: int = 0
+    steps_limit: int = 0
+    seconds_limit: float = 0.0
+
+
+@dataclass
+class ModelInfo:
+    """A module with parameters that was called from outside any other module, at its first call."""
+
+    kind: ClassVar[str] = "model"
+    index: int
+    name: str  # the user's variable where it could be found, else the class
+    type: str
+    parameters: int  # numbers, not tensors
+    trainable: int
+    place: Place | None = None  # where it was constructed
+    called: Place | None = None  # where it was first called
+
+
+@dataclass
+class ModuleInfo:
+    """One module of a model's tree."""
+
+    kind: ClassVar[str] = "module"
+    model: int
+    name: str  # dotted, starting with the model's name
+    type: str
+    leaf: bool
+    parameters: int
+    settings: dict[str, Any] = field(default_factory=dict)  # in_features, p, momentum, dim, ...
+    place: Place | None = None
+
+
+@dataclass
+class ParameterInfo:
+    """One parameter tensor with the statistics of its first sight, before any step."""
+
+    kind: ClassVar[str] = "parameter"
+    index: int
+    name: str
+    shape: list[int]
+    dtype: str
+    requires_grad: bool
+    module: str = ""  # dotted name of the owner, "" where no module owns it
+    module_type: str = ""
+    model: int = -1
+    fan_in: int = 0
+    mean: float | None = None
+    std: float | None = None  # 0 for a constant tensor
+    max_abs: float | None = None
+    fourth: float | None = None  # kurtosis: 1.8 uniform, 3 normal
+    place: Place | None = None
+
+
+@dataclass
+class OptimizerGroup:
+    """One parameter group: its plain settings (lr, momentum, ...) and the indices of its parameters."""
+
+    settings: dict[str, Any]
+    parameters: list[int]
+
+
+@dataclass
+class OptimizerInfo:
+    """An optimiser at its first step."""
+
+    kind: ClassVar[str] = "optimizer"
+    index: int
+    type: str
+    groups: list[OptimizerGroup]
+    place: Place | None = None
+
+
+@dataclass
+class SettingChange:
+    """Settings of one group that differ from those at the step before."""
+
+    kind: ClassVar[str] = "setting"
+    step: int
+    optimizer: int
+    group: int
+    values: dict[str, Any]
+
+
+@dataclass
+class SchedulerInfo:
+    """A learning-rate scheduler at its construction."""
+
+    kind: ClassVar[str] = "scheduler"
+    index: int
+    type: str
+    place: Place | None = None
+
+
+@dataclass
+class LoaderInfo:
+    """A DataLoader at its construction. `length` is the number of samples, None where it has none."""
+
+    kind: ClassVar[str] = "loader"
+    index: int
+    batch_size: int | None
+    shuffled: bool | None
+    sampler: str
+    length: int | None
+    workers: int
+    drop_last: bool
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """One operation of the autograd graph, read from the loss towards the input."""
+
+    op: str  # "Softmax", "Addmm", ... without "Backward0"
+    place: Place | None = None
+    module: str = ""  # dotted name of the module whose output it is
+    dim: int | None = None  # softmax and log-softmax: the axis, from the front
+
+
+@dataclass
+class TensorStats:
+    """What one tensor held. Shares are of its elements, `row_sum` is over the class axis (dim 1, or the last)."""
+
+    shape: list[int]
+    dtype: str
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    nonfinite: float = 0.0
+    integers: bool = False  # every finite value is a whole number
+    distinct: int | None = None  # number of distinct values, None above 1000
+    row_sum: float | None = None  # mean over rows
+    row_sum_spread: float | None = None  # largest distance of a row's sum from 1
+    log_row_sum_spread: float | None = None  # the same for exp(values)
+    one_hot: bool = False
+
+
+@dataclass
+class LossInfo:
+    """One loss function at one place, as first seen in training. `function` is F's name, or `by-hand:<form>`."""
+
+    kind: ClassVar[str] = "loss"
+    index: int
+    function: str
+    place: Place | None
+    prediction: TensorStats | None = None
+    target: TensorStats | None = None
+    target_source: str = ""  # dtype of the loader's tensor that the target was cast from, where seen
+    settings: dict[str, Any] = field(default_factory=dict)
+    chain: list[Link] = field(default_factory=list)  # from the prediction up to and with the last parametric layer
+    calls: int = 0
+
+
+@dataclass
+class Graph:
+    """What the autograd graph said at one backward call."""
+
+    kind: ClassVar[str] = "graph"
+    step: int
+    place: Place | None  # of the backward call
+    ops: dict[str, int]  # how often each operation occurs
+    reached: list[int]  # parameters that the loss reaches
+    chain: list[Link]  # from the loss down to the first parametric layer
+    layers: int  # parametric operations on the longest path
+    nonlinear: int  # operations that bend, anywhere on a path between loss and first layer
+    linear_pairs: int  # parametric operations that feed another with nothing bending between
+    losses: list[int] = field(default_factory=list)  # indices of the LossInfo that feed it
+    requires_grad: bool = True
+    truncated: bool = False
+
+
+@dataclass
+class Step:
+    """One optimiser step (or one backward call, where no optimiser ever steps)."""
+
+    kind: ClassVar[str] = "step"
+    index: int  # from 1
+    seconds: float  # since the first training forward
+    loss: float | None = None  # the value backward was called on (mean over the step's backward calls)
+    backwards: int = 1
+    batch: int | None = None
+    gradient_norm: float | None = None  # over all optimised parameters, as the optimiser saw it
+    unclipped_norm: float | None = None  # what clip_grad_norm_ returned
+    clip: float | None = None  # max_norm or clip_value in force
+    carried: int = 0  # parameters whose gradient was left over from an earlier step when backward began
+    held: int = 0  # parameters with a gradient at the step
+    input_sum: float | None = None  # fingerprint of the first model input
+    target_sum: float | None = None
+    optimizers: list[int] = field(default_factory=list)
+    training: bool | None = None  # model.training in the forward that fed it
+    norms: list[float | None] = field(default_factory=list)  # gradient norm by parameter index; [] on most steps of a huge model
+
+
+@dataclass
+class ParameterSample:
+    """One parameter at one sampled step. Norms are Euclidean; the update is weight after minus weight before."""
+
+    parameter: int
+    weight: float
+    update: float | None
+    gradient: float | None
+    zero: float | None  # share of exact zeros in the gradient
+    nonfinite: float  # share of NaN or Inf in gradient and weight
+    rounded: float | None = None  # share of non-zero gradients whose weight did not move
+    agreement: float | None = None  # cosine with the gradient of the sampled step before it, where adjacent
+
+
+@dataclass
+class Sample:
+    """A closer look at one step."""
+
+    kind: ClassVar[str] = "sample"
+    step: int
+    parameters: list[ParameterSample]
+    expected: float | None = None  # sum of gradient * update: first-order change of the loss
+    accuracy: float | None = None  # of the training batch, from the prediction's argmax or sign
+    r2: float | None = None  # of the training batch, against its own mean
+    predicted: dict[str, int] = field(default_factory=dict)  # predicted class counts in the batch
+
+
+@dataclass
+class Activation:
+    """Outputs of one site (a leaf module, or a functional call) in one sampled training forward."""
+
+    kind: ClassVar[str] = "activation"
+    step: int
+    site: str
+    function: str  # "relu", "sigmoid", "Linear", ...
+    mean: float | None
+    std: float | None
+    max_abs: float | None
+    zero: float  # share of exact zeros
+    saturated: float | None  # share near an asymptote; None for functions without one
+    spread: float | None  # deviation between samples, root mean square over units
+    nonfinite: float = 0.0
+
+
+@dataclass
+class Site:
+    """Summary of one site over the probe, written at its end."""
+
+    kind: ClassVar[str] = "site"
+    name: str
+    function: str
+    order: int  # of first call within the forward
+    units: int
+    dead_start: float | None  # share of units never above zero in the first sampled steps
+    dead_end: float | None  # ... in the last sampled steps
+    samples: int
+    hidden: bool = True  # False for the site whose output reaches the loss
+    place: Place | None = None
+    module: str = ""
+
+
+@dataclass
+class Features:
+    """Inputs as they reached a model (or the first layer), summed over the sampled steps and written at the end.
+
+    Lists are by feature (last axis of a 2-D input, channel of an image, last axis of a sequence), at most 256 of
+    them. `rows` counts samples seen, `distinct` how many of them differ.
+    """
+
+    kind: ClassVar[str] = "features"
+    model: int
+    shape: list[int]
+    dtype: str
+    rows: int
+    distinct: int
+    mean: list[float]
+    std: list[float]
+    min: list[float]
+    max: list[float]
+    missing: list[float]  # share of NaN or Inf by feature
+    outliers: float = 0.0  # share of values more than 20 robust deviations from the median
+    outlier_size: float = 0.0  # the largest such distance
+    integers: bool = False
+    between: float | None = None  # mean deviation between samples
+    structure: float | None = None  # share of variance in the first tenth of the principal directions
+
+
+@dataclass
+class Labels:
+    """Targets as they reached one loss function in training, written at the end."""
+
+    kind: ClassVar[str] = "labels"
+    loss: int
+    task: str  # "classes", "binary", "multilabel", "real", "probabilities"
+    rows: int
+    classes: int | None = None  # outputs the model offers
+    counts: dict[str, int] = field(default_factory=dict)
+    predicted: dict[str, int] = field(default_factory=dict)  # predicted classes over the last sampled steps
+    mean: list[float] = field(default_factory=list)  # by output, at most 64
+    std: list[float] = field(default_factory=list)
+    min: float | None = None
+    max: float | None = None
+    nonfinite: float = 0.0
+    outside: float = 0.0  # share of values that the output activation cannot reach
+
+
+@dataclass
+class Evaluation:
+    """One validation pass: forwards without gradient between two training steps."""
+
+    kind: ClassVar[str] = "evaluation"
+    step: int  # training steps made before it
+    model: int
+    forwards: int
+    samples: int
+    training: bool  # model.training during the pass
+    gradients: bool  # grad mode during the pass
+    seconds: float
+    loss: float | None = None
+    function: str = ""
+    accuracy: float | None = None
+    r2: float | None = None
+    predicted: dict[str, int] = field(default_factory=dict)
+    place: Place | None = None
+
+
+@dataclass
+class Reference:
+    """Scores of closed-form learners on rows of the training batches, held out from their own fit.
+
+    Accuracy for classes, R2 for real targets; `constant` is what the best constant reaches.
+    """
+
+    kind: ClassVar[str] = "reference"
+    loss: int
+    task: str
+    rows: int
+    features: int
+    constant: float
+    linear: float | None
+    neighbours: float | None
+    kernel: float | None
+    shifted: float | None = None  # best score with targets moved against inputs
+    shift: int = 0  # ... by this many rows
+    chance: float | None = None  # score above `constant` that chance alone reaches one time in a hundred
+
+
+@dataclass
+class Call:
+    """How often, where first, and where most one thing of the loop was called."""
+
+    kind: ClassVar[str] = "call"
+    what: str  # "backward", "step", "zero_grad", "clip", "train", "eval", "schedule", "loader-iter"
+    count: int
+    place: Place | None
+
+
+@dataclass
+class ModuleMode:
+    """How often a module that behaves differently in training (dropout, batch norm) ran in which mode."""
+
+    kind: ClassVar[str] = "mode"
+    module: str
+    type: str
+    training: int  # training forwards with module.training on
+    evaluating: int  # training forwards with module.training off
+    first_off: int | None  # step of the first training forward in eval mode
+    root_training: int  # training forwards in which the whole model's flag was on
+    fresh: bool = True  # batch norm: running statistics still at their first values
+    place: Place | None = None
+
+
+@dataclass
+class NonFinite:
+    """First sight of NaN or Inf in a place."""
+
+    kind: ClassVar[str] = "nonfinite"
+    step: int
+    where: str  # "input", "target", "loss", "gradient", "weight", "prediction"
+    name: str
+    share: float
+    count: int = 1  # batches in which it was seen
+    batches: int = 1  # batches in which it was looked for
+    place: Place | None = None
+
+
+@dataclass
+class Problem:
+    """A part of the watch that could not do its work; the rest of the recording stands."""
+
+    kind: ClassVar[str] = "problem"
+    part: str
+    error: str
+
+
+@dataclass
+class End:
+    """Last line: how the run ended."""
+
+    kind: ClassVar[str] = "end"
+    reason: str  # "finished", "steps", "seconds", "error", "exit", "interrupt"; "signal", "timeout", "lost" by the parent
+    steps: int
+    backwards: int
+    forwards: int
+    seconds: float  # of training
+    total_seconds: float
+    exit_code: int = 0
+    error: str = ""  # "ValueError: ..."
+    traceback: str = ""  # the script's own lines only
+    place: Place | None = None
+    peak_memory: int = 0  # bytes, resident
+    events: list[str] = field(default_factory=list)  # the loop's first calls, in order
+    weights_moved: bool | None = None  # parameters differ from their first sight
+    moved_by_hand: bool = False  # ... without an optimiser's step
+
+
+RECORD_TYPES: tuple[type, ...] = (
+    Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Evaluation, Reference, Call, ModuleMode, NonFinite, Problem, End,
+)  # fmt: skip
+
+
+@dataclass
+class Recording:
+    """A whole run as it was seen. Lists are in order of time; `end` is None where the stream broke off."""
+
+    header: Header
+    models: list[ModelInfo] = field(default_factory=list)
+    modules: list[ModuleInfo] = field(default_factory=list)
+    parameters: list[ParameterInfo] = field(default_factory=list)
+    optimizers: list[OptimizerInfo] = field(default_factory=list)
+    settings: list[SettingChange] = field(default_factory=list)
+    schedulers: list[SchedulerInfo] = field(default_factory=list)
+    loaders: list[LoaderInfo] = field(default_factory=list)
+    losses: list[LossInfo] = field(default_factory=list)
+    graphs: list[Graph] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
+    sites: list[Site] = field(default_factory=list)
+    features: list[Features] = field(default_factory=list)
+    labels: list[Labels] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    modes: list[ModuleMode] = field(default_factory=list)
+    nonfinite: list[NonFinite] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    end: End | None = None
+
+    def call(self, what: str) -> Call | None:
+        """The record of one of the loop's calls, None where it never happened."""
+        return next((c for c in self.calls if c.what == what), None)

@@ -1,0 +1,1 @@
+"""Recording to named, measured facts. Pure functions, numpy only; they do not know any cause."""
