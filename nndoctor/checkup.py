@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,10 +30,12 @@ class Delivery:
 
     format: str = "text"
     output: Path | None = None
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
 
 
-def check(target: Target, settings: Settings, delivery: Delivery, save: Path | None = None, quiet: bool = False) -> Diagnosis:
+def check(
+    target: Target, settings: Settings, delivery: Delivery, save: Path | None = None, quiet: bool = False
+) -> Diagnosis:
     """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be written."""
     ensure_writable([path for path in (delivery.output, save) if path is not None], Path(target.script))
     recording = watch(target, settings, quiet)
@@ -43,10 +45,10 @@ def check(target: Target, settings: Settings, delivery: Delivery, save: Path | N
 
 def diagnose(recording: Recording, settings: Settings, delivery: Delivery) -> Diagnosis:
     """Diagnose a recording, and report it. Needs neither torch nor the script."""
-    from nndoctor.diagnosis import engine
+    from nndoctor.diagnosis.engine import DiagnosisOptions
+    from nndoctor.diagnosis.engine import diagnose as find_causes
 
-    options = engine.DiagnosisOptions(settings.select, settings.ignore, settings.thresholds)
-    diagnosis = engine.diagnose(recording, options)
+    diagnosis = find_causes(recording, DiagnosisOptions(settings.select, settings.ignore, settings.thresholds))
     deliver(render(diagnosis, delivery), delivery.output)
     return diagnosis
 
@@ -57,7 +59,7 @@ def watch(target: Target, settings: Settings, quiet: bool) -> Recording:
     from nndoctor.report.live import screen
 
     limits = launch.Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout)
-    with screen(target.script, limits.steps, limits.seconds, quiet) as shown:
+    with screen(target.script, settings.steps, settings.seconds, quiet) as shown:
         return launch.watch(target, limits, shown.on_record, shown.on_output)
 
 

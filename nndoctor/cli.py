@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_NO_DIAGNOSIS
     except SystemExit:
         return EXIT_CLEAN  # click: the reader of a help page went away (`| head`)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last resort, which swallows nothing
         traceback.print_exc()
         print("nndoctor: this is a fault of nndoctor, not of your script; please report it", file=sys.stderr)
         return EXIT_NO_DIAGNOSIS
@@ -142,6 +142,7 @@ def _report_options(command: Command) -> Command:
 
 
 @nndoctor.command(
+    short_help="Watch a script train, and tell what is wrong with it.",
     # The first word that is no option ends the options: the rest is the script's, whatever it looks like.
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS]",
@@ -157,7 +158,9 @@ def _report_options(command: Command) -> Command:
 @click.option("--steps", type=int, metavar="N", help="Stop after N optimiser steps ...  [default: 300]")
 @click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
 @click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds, come what may.  [default: 600]")
-@click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the recording, for `nndoctor diagnose`.")
+@click.option(
+    "--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the recording, for `nndoctor diagnose`."
+)
 @click.option("--quiet", is_flag=True, help="Show neither the script's output nor the progress.")
 @_report_options
 @click.argument("script")
@@ -180,6 +183,7 @@ def check(script: str, arguments: tuple[str, ...], module: bool, save: Path | No
 
 
 @nndoctor.command(
+    short_help="Judge a recording that `check --save` has kept.",
     epilog=_examples(
         "nndoctor diagnose run.jsonl --verbose", "nndoctor diagnose run.jsonl --format json --output report.json"
     ),
@@ -197,7 +201,10 @@ def diagnose(recording: Path, **options: Any) -> int:
     return exit_code(diagnosis, settings.fail_on)
 
 
-@nndoctor.command(epilog=_examples("nndoctor explain lr-too-high", "nndoctor explain loss-input --color always | less -R"))
+@nndoctor.command(
+    short_help="Show the whole page on one cause.",
+    epilog=_examples("nndoctor explain lr-too-high", "nndoctor explain loss-input --color always | less -R"),
+)
 @click.option("--color", type=_COLORS, default="auto", help="Colour the page.  [default: auto]")
 @click.argument("cause", metavar="ID")
 def explain(cause: str, color: str) -> None:
@@ -213,7 +220,10 @@ def explain(cause: str, color: str) -> None:
     deliver(cause_page(causes[cause], CATALOGUE, _look(color)), None)
 
 
-@nndoctor.command(epilog=_examples("nndoctor causes", "nndoctor causes --format json"))
+@nndoctor.command(
+    short_help="List every cause that can be named.",
+    epilog=_examples("nndoctor causes", "nndoctor causes --format json"),
+)
 @click.option("--format", type=_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
 @click.option("--color", type=_COLORS, default="auto", help="Colour the list.  [default: auto]")
 def causes(format: str, color: str) -> None:
@@ -226,7 +236,10 @@ def causes(format: str, color: str) -> None:
     deliver(cause_list_json(found) if format == "json" else cause_list(found, _look(color)), None)
 
 
-@nndoctor.command(epilog=_examples("nndoctor symptoms", "nndoctor symptoms --verbose", "nndoctor symptoms --format json"))
+@nndoctor.command(
+    short_help="List everything that is measured.",
+    epilog=_examples("nndoctor symptoms", "nndoctor symptoms --verbose", "nndoctor symptoms --format json"),
+)
 @click.option("--format", type=_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
 @click.option("--verbose", is_flag=True, help="Add the reason and source of each threshold.")
 @click.option("--color", type=_COLORS, default="auto", help="Colour the list.  [default: auto]")
@@ -257,7 +270,8 @@ def _require_script(script: Path) -> None:
         raise FileError(f"{script}: is a directory; name the script in it")
     if not script.exists():
         dotted = script.name == str(script) and "." in script.name and script.suffix != ".py"
-        hint = f"for a module type `nndoctor check -m {script}`" if dotted else "name the script that you would give to python"
+        meant = f"`nndoctor check -m {script}`, if you meant a module"
+        hint = meant if dotted else "name the script that you would give to python"
         raise FileError(f"{script}: no such file; {hint}")
 
 

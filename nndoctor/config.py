@@ -128,7 +128,8 @@ def check(content: Mapping[Any, Any], source: str, names: Names | None = None) -
         names = known_names()
     for key, value in content.items():
         if key not in KEYS:
-            mistakes.append(f"{key!r} is no setting{_near(str(key).replace('_', '-'), KEYS)}; valid are {', '.join(KEYS)}")
+            near = _near(str(key).replace("_", "-"), KEYS)
+            mistakes.append(f"{key!r} is no setting{near}; valid are {', '.join(KEYS)}")
             continue
         try:
             fields[key.replace("-", "_")] = KEYS[key](value, names or Names((), ()))

@@ -105,14 +105,16 @@ class Watch:
         """Take everything off again."""
         self.session.off = True
         self.session.functions.stop()
-        self.session.limits.cancel()
         self._patches.remove()
 
     def finish(self) -> None:
         """Write what is summed up at the end. Never raises; a second call does nothing."""
         if self._finished.acquire(blocking=False):
-            self.session.limits.cancel()
-            self.session.finish()
+                self.session.finish()
+
+    def overdue(self) -> str | None:
+        """The limit that should have ended the run by now, if one should have."""
+        return self.session.limits.overdue()
 
     def end(self, reason: str, **fields: Any) -> End:
         """The last record, with the counters filled in."""

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 # What this Python gives a `__main__` before its first line; the set differs between versions.
 _PLAIN_MAIN = {name: value for name, value in globals().items() if name.startswith("__")}
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_LIBRARY_PATH = sys.path[0 if getattr(sys.flags, "safe_path", False) else 1 :]
 _TICK = 0.2  # seconds between two looks at the clock, and between two writes to the pipe
+_FAREWELL = 2.0  # seconds for the workers to end in, once a limit is reached
+_MAIN_THREAD = _thread.get_ident()
 _LONGEST_ERROR, _LONGEST_TRACEBACK = 2_000, 20_000  # characters; some messages hold a whole state dict
 
 
@@ -145,7 +148,6 @@ class Run:
         self._training_since: float | None = None
         self._directory = os.getcwd()
         self._parent = os.getppid()
-        self._main_thread = _thread.get_ident()
         self._watch: Watch | None = None
         self._lines: list[str] = []  # encoded, not yet written
         self._writing = _thread.allocate_lock()
@@ -173,10 +175,14 @@ class Run:
         """Called once, when torch has been imported completely."""
         if self._silent:
             return
+        known = set(sys.modules)
         try:
-            _make_package_importable()
-            from nndoctor.probe.attach import Watch
-
+            with _OwnImports():
+                from nndoctor.probe.attach import Watch
+            # What torch had not imported would stand in for a file of that name beside the script.
+            for name in set(sys.modules) - known:
+                if name.partition(".")[0] in sys.stdlib_module_names:
+                    del sys.modules[name]
             watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory)
             watch.install()
         except Exception as error:
@@ -234,17 +240,18 @@ class Run:
             self._closing.release()
 
     def _sum_up(self, reason: str, fields: dict[str, Any]) -> None:
-        _make_package_importable()
-        from nndoctor.record.model import End
-
+        with _OwnImports():
+            from nndoctor.record import codec  # noqa: F401  (for `emit`)
+            from nndoctor.record.model import End
+        total = time.monotonic() - self._started
         if self._watch is None:
-            self.emit(End(reason, 0, 0, 0, 0.0, time.monotonic() - self._started, **fields))
+            self.emit(End(reason, 0, 0, 0, 0.0, total, **fields))
         else:
             try:
                 self._watch.finish()
             except Exception as error:  # where the clock sums up, the script's thread runs on: better an End than none
                 fields.setdefault("error", f"the summary is incomplete: {type(error).__name__}: {error}")
-            self.emit(self._watch.end(reason, **fields))
+            self.emit(self._watch.end(reason, total_seconds=total, **fields))
         self._silent = True
         self._clock.end()
         self._write()
@@ -252,13 +259,11 @@ class Run:
     def _exit(self, code: int) -> None:
         """Leave without Python's farewell, but with the output flushed and the worker processes ended."""
         try:
+            _thread.start_new_thread(_exit_after, (_FAREWELL, code))
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:
                     stream.flush()
-            multiprocessing = sys.modules.get("multiprocessing")
-            if multiprocessing is not None:
-                for process in multiprocessing.active_children():
-                    process.terminate()
+            _end_workers()
         finally:
             os._exit(code)
 
@@ -286,7 +291,8 @@ class Run:
             self.stop("seconds")
         elif now > self._started + self._timeout:
             # The parent ends the process, and with it all that it has started.
-            self._close("timeout", **_stuck(sys._current_frames().get(self._main_thread)))
+            message = f"still running after {self._timeout:g} s"
+            self._close("timeout", error=message, **_stuck(sys._current_frames().get(_MAIN_THREAD)))
 
     def _after_fork_in_child(self) -> None:
         """A forked child is a worker, or a process that goes its own way: it has nothing to say to the parent."""
@@ -296,6 +302,26 @@ class Run:
         if self._fd >= 0:  # else a child of such a child, where the number may mean another file
             os.close(self._fd)
             self._fd = -1
+
+
+def _exit_after(seconds: float, code: int) -> None:
+    time.sleep(seconds)
+    os._exit(code)
+
+
+def _end_workers() -> None:
+    """End the processes of multiprocessing, and do what it does at exit: else its tracker warns of leaked semaphores."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    util: Any = sys.modules.get("multiprocessing.util")
+    if multiprocessing is None or util is None:
+        return
+    import signal
+
+    if _thread.get_ident() == _MAIN_THREAD:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises where a DataLoader's worker is terminated
+    for process in multiprocessing.active_children():
+        process.terminate()
+    util._exit_function()
 
 
 class Clock:
@@ -361,6 +387,28 @@ class Clock:
                 self._tick()
         finally:
             gone.release()
+
+
+class _OwnImports:
+    """Imports of this package, and of what it needs, that find nothing beside the script: `resource.py` may be there.
+
+    The package is found by its place, whatever sys.path says: the script's Python need not have it installed.
+    """
+
+    def __enter__(self) -> None:
+        self._path, sys.path = sys.path, _LIBRARY_PATH
+        if "nndoctor" in sys.modules:
+            return
+        from importlib.util import module_from_spec, spec_from_file_location
+
+        file = os.path.join(_PACKAGE, "__init__.py")
+        spec = spec_from_file_location("nndoctor", file, submodule_search_locations=[_PACKAGE])
+        assert spec is not None and spec.loader is not None
+        module = sys.modules["nndoctor"] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+    def __exit__(self, *error: object) -> None:
+        sys.path = self._path
 
 
 class _NoInterrupt:
@@ -435,19 +483,6 @@ class TorchLoader:
         self._done()
 
 
-def _make_package_importable() -> None:
-    """Put this very package into sys.modules, whatever sys.path says: the script's Python need not have it."""
-    if "nndoctor" in sys.modules:
-        return
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    file = os.path.join(_PACKAGE, "__init__.py")
-    spec = spec_from_file_location("nndoctor", file, submodule_search_locations=[_PACKAGE])
-    assert spec is not None and spec.loader is not None
-    module = sys.modules["nndoctor"] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-
 # --- what the traceback says --------------------------------------------------------------------------------------
 
 
@@ -455,9 +490,9 @@ def _described(error: BaseException) -> dict[str, Any]:
     """An exception as fields of End: its message, its traceback with the user's lines only, and the innermost line."""
     import traceback
 
-    _make_package_importable()
-    from nndoctor.probe.where import is_user_file, shown_path
-    from nndoctor.record.model import Place
+    with _OwnImports():
+        from nndoctor.probe.where import is_user_file, shown_path
+        from nndoctor.record.model import Place
 
     report = traceback.TracebackException.from_exception(error)
     place = None
@@ -492,8 +527,8 @@ def _stuck(frame: FrameType | None) -> dict[str, Any]:
     """Where the script is just now, as fields of End."""
     import traceback
 
-    _make_package_importable()
-    from nndoctor.probe.where import is_user_file, place_of
+    with _OwnImports():
+        from nndoctor.probe.where import is_user_file, place_of
 
     frames = [f for f, _ in traceback.walk_stack(frame) if is_user_file(f.f_code.co_filename)]
     stack = traceback.StackSummary.extract((f, f.f_lineno) for f in reversed(frames))

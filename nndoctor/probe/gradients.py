@@ -42,6 +42,15 @@ class GradientWatch:
             for index, norm in zip(left, stats.norms([t.detach() for t in tensors]), strict=True):
                 self._carry[index] = norm
 
+    def none_left(self) -> bool:
+        """Whether every gradient of the optimisers' parameters was removed since the last backward call."""
+        for state in list(self._registry.optimizers.values()):
+            for ref in state.parameters:
+                p = ref()
+                if p is not None and p.grad is not None:
+                    return False
+        return bool(self._registry.optimizers)
+
     def at_step(self, optimizer: torch.optim.Optimizer, step: Step, sampled: bool) -> None:
         """After an optimiser's step: the gradients it used, which of them were left over, and the clipping."""
         state = self._registry.optimizer(optimizer)

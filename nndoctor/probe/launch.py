@@ -144,10 +144,7 @@ class _Records:
         self.seconds = 0.0
         self._all: list[Any] = []
         self._on_record = on_record
-        self._known = {
-            "script": target.script, "arguments": list(target.arguments),
-            "steps_limit": limits.steps, "seconds_limit": limits.seconds,
-        }  # fmt: skip
+        self._target, self._limits = target, limits
         self._thread = threading.Thread(target=self._read, args=(fd,), daemon=True)
         self._thread.start()
 
@@ -167,7 +164,8 @@ class _Records:
             return
         if isinstance(record, Header):
             # The child sees sys.argv when torch is imported, and the script may have changed it by then.
-            record = dataclasses.replace(record, **self._known)
+            record.script, record.arguments = self._target.script, list(self._target.arguments)
+            record.steps_limit, record.seconds_limit = self._limits.steps, self._limits.seconds
         elif not self._all:
             self._take(Header(FORMAT, __version__, "", python=sys.version.split()[0]))
         if isinstance(record, Step):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -50,16 +49,15 @@ class Calls:
 class Limits:
     """Ends the run once enough was seen; a validation pass may still end within the grace period.
 
-    The end comes at the next backward call after the limit. A script that makes none any more (a long validation, a
-    sleep, an endless loop) is ended by a timer.
+    The end comes at the next backward call after the limit. Whoever holds a clock asks `overdue` from time to time, for
+    the script that makes no such call any more (a long validation, a sleep, an endless loop).
     """
 
     def __init__(self, steps: int, seconds: float, grace: float, stop: Callable[[str], None]) -> None:
-        self.steps, self.seconds, self.grace = steps, seconds, grace
+        self._steps, self._seconds, self._grace = steps, seconds, grace
         self._stop = stop
         self._started: float | None = None
-        self._timer: threading.Timer | None = None
-        self.reached: str | None = None
+        self._reached: tuple[str, float] | None = None
 
     @property
     def elapsed(self) -> float:
@@ -70,28 +68,21 @@ class Limits:
         """The first training forward."""
         if self._started is None:
             self._started = time.perf_counter()
-            self._set_timer(self.seconds + self.grace, "seconds")
 
     def made(self, steps: int) -> None:
-        """A step was made."""
-        if self.reached is None and steps >= self.steps:
-            self.reached = "steps"
-            self._set_timer(self.grace, "steps")
+        """So many steps were made."""
+        if self._reached is None and steps >= self._steps:
+            self._reached = ("steps", time.perf_counter())
 
     def before_backward(self) -> None:
         """Training is about to go on: does it still have to?"""
-        if self.reached is None and self.elapsed > self.seconds:
-            self.reached = "seconds"
-        if self.reached is not None:
-            self._stop(self.reached)
+        if self._reached is None and self.elapsed > self._seconds:
+            self._reached = ("seconds", time.perf_counter())
+        if self._reached is not None:
+            self._stop(self._reached[0])
 
-    def cancel(self) -> None:
-        """No timer is to fire any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _set_timer(self, after: float, reason: str) -> None:
-        self.cancel()
-        self._timer = threading.Timer(after, self._stop, (reason,))
-        self._timer.daemon = True
-        self._timer.start()
+    def overdue(self) -> str | None:
+        """The limit that was reached longer than the grace period ago, if one was. Any thread may ask."""
+        if self._reached is not None:
+            return self._reached[0] if time.perf_counter() > self._reached[1] + self._grace else None
+        return "seconds" if self.elapsed > self._seconds + self._grace else None

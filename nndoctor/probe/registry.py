@@ -190,6 +190,18 @@ class Registry:
             self._emit(OptimizerInfo(state.index, kind[0], groups, place))
         return state
 
+    def idle_optimizers(self) -> None:
+        """Write the optimisers that were built and never stepped."""
+        for thing, place in list(self.built.items()):
+            if isinstance(thing, torch.optim.Optimizer) and thing not in self.optimizers and len(self._optimizer_kinds) < _MOST_OPTIMIZERS:
+                state = OptimizerState(len(self._optimizer_kinds))
+                self._optimizer_kinds[(type(thing).__name__, place)] = state.index
+                self._hold(thing, state)
+                groups = [OptimizerGroup(s, []) for s in state.settings]
+                for group, g in zip(groups, thing.param_groups, strict=True):
+                    group.parameters.extend(i for p in g["params"] if (i := self.index_of(p)) is not None)
+                self._emit(OptimizerInfo(state.index, type(thing).__name__, groups, place, stepped=False))
+
     def _hold(self, optimizer: torch.optim.Optimizer, state: OptimizerState) -> None:
         tensors = [p for g in optimizer.param_groups for p in g["params"]]
         state.parameters = [weakref.ref(p) for p in tensors]

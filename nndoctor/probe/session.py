@@ -78,7 +78,7 @@ class Session:
         self._open: Step | None = None
         self._steppers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
         self._unstepped: list[Step] = []
-        self._since_step = 0
+        self._since_step = self._wasted = 0
         self._loss_values: list[Tensor] = []
         self._modes: dict[str, ModuleMode] = {}
         self._mode_refs: dict[str, Any] = {}
@@ -325,6 +325,8 @@ class Session:
         self._reclassify()
         if self._since_step == 0 or self.steps == 0:
             self.gradients.before_first_backward()
+        elif self.gradients.none_left():
+            self._wasted += 1
         if loss.numel() == 1:
             self._loss_values.append(loss.detach().reshape(()).clone())
         if looked_at(self._now) and self._now <= 40 and self._since_step < 4 and loss.grad_fn is not None:
@@ -392,7 +394,7 @@ class Session:
     def _open_step(self) -> None:
         self.steps += 1
         self._unstepped = []
-        step = self._open = Step(self.steps, self.limits.elapsed, backwards=self._since_step)
+        step = self._open = Step(self.steps, self.limits.elapsed, backwards=self._since_step, wasted=self._wasted)
         self._steppers.clear()
         self._fill_forward(step)
         values = self._loss_values
@@ -400,7 +402,7 @@ class Session:
             values = [self.losses.last_value]
         self._settle_loss(step, values)
         self._loss_values = []
-        self._since_step = 0
+        self._since_step = self._wasted = 0
 
     def _fill_forward(self, step: Step) -> None:
         if self._pending:
@@ -460,7 +462,7 @@ class Session:
         self.functions.stop()
         with stats.quiet():
             for part in (
-                self._close_step, self.evaluation.close, self._finish_unstepped, self._settle, self._finish_moved,
+                self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self._finish_moved,
                 self.activations.finish, self.inputs.finish, self.losses.finish, self._finish_modes, self._finish_calls, self._settle,
             ):  # fmt: skip
                 try:

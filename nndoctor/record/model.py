@@ -99,13 +99,14 @@ class OptimizerGroup:
 
 @dataclass
 class OptimizerInfo:
-    """An optimiser at its first step."""
+    """An optimiser at its first step, or at the end where it never made one."""
 
     kind: ClassVar[str] = "optimizer"
     index: int
     type: str
     groups: list[OptimizerGroup]
     place: Place | None = None
+    stepped: bool = True  # False for one that was built and never stepped, written at the end
 
 
 @dataclass
@@ -222,6 +223,7 @@ class Step:
     clip: float | None = None  # max_norm or clip_value in force
     carried: int = 0  # parameters whose gradient was left over from an earlier step when backward began
     held: int = 0  # parameters with a gradient at the step
+    wasted: int = 0  # backward calls whose gradients were cleared before any step used them
     input_sum: float | None = None  # fingerprint of the first model input
     target_sum: float | None = None
     optimizers: list[int] = field(default_factory=list)

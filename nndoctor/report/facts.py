@@ -1,0 +1,212 @@
+"""What was watched, in a line each: model, loss, optimiser, data, and how the run ended."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable
+
+from nndoctor.record.model import End, Features, Labels, LoaderInfo, LossInfo, OptimizerInfo, Recording
+from nndoctor.report.words import clean, count, duration, listing, number, place, setting, shape
+
+_MANY = 3  # models, losses or optimisers named before "and 2 more"
+_BY_HAND = "by-hand:"
+_TASKS = {
+    "classes": "class numbers",
+    "binary": "0 or 1",
+    "multilabel": "0 or 1 for each label",
+    "real": "real numbers",
+    "probabilities": "probabilities",
+}
+
+
+def watched(recording: Recording) -> list[tuple[str, str]]:
+    """Label and words for each thing that the report's first screen names."""
+    lines = [
+        ("model", _model(recording)),
+        ("loss", _loss(recording)),
+        ("optimiser", _optimizer(recording)),
+        ("batch", _batch(recording)),
+        ("data", _data(recording)),
+        ("watched", _run(recording)),
+    ]
+    return [(label, words) for label, words in lines if words]
+
+
+def _model(recording: Recording) -> str:
+    if not recording.models:
+        return "no module was called" if recording.steps else "none seen"
+    words = []
+    for model in recording.models[:_MANY]:
+        name = model.name if model.name == model.type else f"{model.name} ({model.type})"
+        frozen = "" if model.trainable == model.parameters else f", {model.trainable:,} trainable"
+        layers = sum(1 for m in recording.modules if m.model == model.index and m.leaf and m.parameters)
+        depth = f" in {count(layers, 'layer')}" if layers else ""
+        words.append(f"{clean(name)}, {count(model.parameters, 'parameter')}{depth}{frozen}")
+    return "; ".join(words) + _more(len(recording.models), "model")
+
+
+def parameter_count(recording: Recording) -> int:
+    """Numbers that training could change or keep: of all models, or of the loose tensors where there is no model."""
+    if recording.models:
+        return sum(m.parameters for m in recording.models)
+    total = 0
+    for parameter in recording.parameters:
+        size = 1
+        for n in parameter.shape:
+            size *= n
+        total += size
+    return total
+
+
+def loss_name(loss: LossInfo) -> str:
+    """`cross_entropy`, or `squared error, by hand`."""
+    if loss.function.startswith(_BY_HAND):
+        return clean(loss.function.removeprefix(_BY_HAND)).replace("_", " ").replace("-", " ") + ", by hand"
+    return clean(loss.function)
+
+
+def main_loss(recording: Recording) -> LossInfo | None:
+    """The loss that was computed most often."""
+    return max(recording.losses, key=lambda loss: loss.calls, default=None)
+
+
+def _loss(recording: Recording) -> str:
+    if not recording.losses:
+        return ""
+    ranked = sorted(recording.losses, key=lambda loss: -loss.calls)
+    return "; ".join(
+        loss_name(loss) + (f" at {place(loss.place)}" if loss.place else "") for loss in ranked[:_MANY]
+    ) + _more(len(ranked), "loss", "losses")
+
+
+def _optimizer(recording: Recording) -> str:
+    if not recording.optimizers:
+        return "none that made a step" if recording.steps else ""
+    words = [_one_optimizer(o, recording) for o in recording.optimizers[:_MANY]]
+    return "; ".join(words) + _more(len(recording.optimizers), "optimiser")
+
+
+def _one_optimizer(optimizer: OptimizerInfo, recording: Recording) -> str:
+    parts = [clean(optimizer.type)]
+    for key, always in (("lr", True), ("momentum", False), ("weight_decay", False)):
+        values = list(dict.fromkeys(setting(g.settings[key]) for g in optimizer.groups if key in g.settings))
+        if values and (always or values != ["0"]):
+            parts.append(f"{key} {listing(values[:4])}{_rate_change(optimizer, recording) if key == 'lr' else ''}")
+    made = f" at {place(optimizer.place)}" if optimizer.place else ""
+    return ", ".join(parts) + made
+
+
+def _rate_change(optimizer: OptimizerInfo, recording: Recording) -> str:
+    """Where the rate went, where it moved."""
+    rates = [c.values["lr"] for c in recording.settings if c.optimizer == optimizer.index and "lr" in c.values]
+    if not rates:
+        return ""
+    scheduler = recording.schedulers[0].type if len(recording.schedulers) == 1 else ""
+    return f" → {setting(rates[-1])}" + (f" by {clean(scheduler)}" if scheduler else "")
+
+
+def training_loader(recording: Recording) -> LoaderInfo | None:
+    """The loader that shuffles, or else the first one."""
+    return next((x for x in recording.loaders if x.shuffled), recording.loaders[0] if recording.loaders else None)
+
+
+def batch_size(recording: Recording) -> int | None:
+    """The most frequent number of samples in a step."""
+    sizes = Counter(s.batch for s in recording.steps if s.batch)
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _batch(recording: Recording) -> str:
+    size = batch_size(recording)
+    features: Features | None = recording.features[0] if recording.features else None
+    parts = []
+    if features is not None:
+        parts.append(f"inputs {shape(features.shape)} {clean(features.dtype).removeprefix('torch.')}")
+    loss = main_loss(recording)
+    if loss is not None and loss.target is not None:
+        parts.append(f"targets {shape(loss.target.shape)} {clean(loss.target.dtype).removeprefix('torch.')}")
+    return ": ".join(p for p in (count(size, "sample") if size else "", ", ".join(parts)) if p)
+
+
+def _data(recording: Recording) -> str:
+    parts = []
+    loader = training_loader(recording)
+    if loader is not None:
+        parts.append(count(loader.length, "sample") if loader.length else "a stream of samples")
+        parts.append({True: "shuffled", False: "in fixed order", None: ""}[loader.shuffled])
+        if loader.workers:
+            parts.append(count(loader.workers, "worker"))
+    elif recording.features:
+        parts.append(f"{count(recording.features[0].distinct, 'different sample')} seen")
+    labels = recording.labels[0] if recording.labels else None
+    if labels is not None:
+        parts.append(_targets(labels))
+    return ", ".join(p for p in parts if p)
+
+
+def _targets(labels: Labels) -> str:
+    if labels.task == "classes" and labels.counts:
+        return count(len(labels.counts), "class", "classes")
+    words = f"targets are {_TASKS.get(labels.task, clean(labels.task))}"
+    if labels.task == "real" and labels.min is not None and labels.max is not None:
+        words += f" from {number(labels.min)} to {number(labels.max)}"
+    return words
+
+
+def _run(recording: Recording) -> str:
+    header, end = recording.header, recording.end
+    command = clean(" ".join([header.script, *header.arguments])).replace("\n", " ")
+    time = f" in {duration(end.seconds)}" if end is not None and recording.steps else ""
+    steps = count(step_count(recording), "step")
+    return f"{command}: {steps}{time} on {clean(header.device)}; {ending(recording)}"
+
+
+def step_count(recording: Recording) -> int:
+    """Optimiser steps made, as the child counted them; as they arrived where it could not say."""
+    return max(recording.end.steps if recording.end else 0, len(recording.steps))
+
+
+def ending(recording: Recording, full: bool = False) -> str:
+    """How the run ended, as half a sentence; `full` gives the script's own message as well."""
+    end = recording.end
+    if end is None:
+        return "the recording breaks off"
+    if end.reason == "error":
+        error = error_line(end)
+        return f"the script raised {error if full else error.partition(':')[0]}"
+    if end.reason == "exit":
+        said = f": {error_line(end)}" if full and end.error else ""
+        return f"the script exited with code {end.exit_code}{said}"
+    words = _ENDINGS.get(end.reason)
+    return words(end, recording) if words else f"it ended ({clean(end.reason)})"
+
+
+def signal_name(code: int) -> str:
+    """SIGKILL for -9, and for 137 as shells count it."""
+    number = -code if code < 0 else code - 128 if code > 128 else code
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def error_line(end: End) -> str:
+    """The first line of the script's exception."""
+    return clean(end.error).strip().split("\n")[0] or "an exception"
+
+
+_ENDINGS: dict[str, Callable[[End, Recording], str]] = {
+    "finished": lambda end, recording: "the script ended by itself",
+    "steps": lambda end, recording: "stopped at the limit of steps",
+    "seconds": lambda end, recording: f"stopped at the limit of {duration(recording.header.seconds_limit)}",
+    "interrupt": lambda end, recording: "it was interrupted",
+    "signal": lambda end, recording: f"the script was killed by {signal_name(end.exit_code)}",
+    "timeout": lambda end, recording: "the time for the whole run was over",
+    "lost": lambda end, recording: "the script went away without a word",
+}
+
+
+def _more(n: int, noun: str, plural: str = "") -> str:
+    left = n - _MANY
+    return f"; and {count(left, f'more {noun}', plural and f'more {plural}')}" if left > 0 else ""

@@ -1,0 +1,313 @@
+"""The recording as the detectors read it: arrays, the main loss, what a constant prediction would reach, how far the run came.
+
+Measures here need no threshold; judging them is the detectors' work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nndoctor.record.model import (
+    Evaluation,
+    Features,
+    Graph,
+    Labels,
+    LossInfo,
+    ParameterInfo,
+    Recording,
+    Reference,
+)
+
+Array = np.ndarray[Any, Any]
+_SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})
+LOG_LOSSES = frozenset({"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"})
+NORM_TYPES = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
+
+
+@dataclass(frozen=True)
+class View:
+    """One recording, read. `thresholds` overrides the catalogue's by symptom name."""
+
+    recording: Recording
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    # --- the loss ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def losses(self) -> Array:
+        """Training loss by step [n]; NaN where it was not finite."""
+        values = [s.loss for s in self.recording.steps if s.loss is not None]
+        return np.array(values, dtype=np.float64)
+
+    @cached_property
+    def finite(self) -> Array:
+        """The finite losses, in order."""
+        return np.asarray(self.losses[np.isfinite(self.losses)])
+
+    @property
+    def steps(self) -> int:
+        """Steps with a loss."""
+        return len(self.losses)
+
+    @cached_property
+    def first(self) -> float | None:
+        """The first finite loss."""
+        return float(self.finite[0]) if len(self.finite) else None
+
+    @cached_property
+    def last(self) -> float | None:
+        """Mean of the last tenth of the finite losses (at least five)."""
+        return float(np.mean(self.finite[-self.tenth :])) if len(self.finite) else None
+
+    @property
+    def tenth(self) -> int:
+        """A tenth of the steps, at least five."""
+        return max(5, len(self.finite) // 10)
+
+    @cached_property
+    def early(self) -> float | None:
+        """Mean of the first tenth of the finite losses."""
+        return float(np.mean(self.finite[: self.tenth])) if len(self.finite) else None
+
+    @cached_property
+    def noise(self) -> float:
+        """Step-to-step deviation of the loss in its second half, without its trend."""
+        tail = self.finite[len(self.finite) // 2 :]
+        if len(tail) < 4:
+            return 0.0
+        return float(np.std(np.diff(tail))) / math.sqrt(2)
+
+    @cached_property
+    def main_loss(self) -> LossInfo | None:
+        """The loss function that feeds backward most often; of several, the one that knows targets."""
+        fed = [i for g in self.recording.graphs for i in g.losses]
+        candidates = [x for x in self.recording.losses if not fed or x.index in fed]
+        if not candidates:
+            return None
+        known = {x.loss for x in self.recording.labels}
+        return max(candidates, key=lambda x: (x.index in known, fed.count(x.index), x.calls))
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """Targets of the main loss."""
+        if self.main_loss is None:
+            return None
+        return next((x for x in self.recording.labels if x.loss == self.main_loss.index), None)
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """The closed-form learners' scores on the main loss's targets."""
+        if self.main_loss is None:
+            return None
+        return next((r for r in self.recording.references if r.loss == self.main_loss.index), None)
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the main loss is one over classes."""
+        return self.labels is not None and self.labels.task in ("classes", "binary", "probabilities")
+
+    @cached_property
+    def single_term(self) -> bool:
+        """Whether the loss that backward sees is the main loss alone, so that its level can be compared."""
+        graphs = [g for g in self.recording.graphs if g.losses]
+        if not graphs or self.main_loss is None or any(len(g.losses) > 1 for g in graphs):
+            return False
+        first = next((link.op for link in graphs[0].chain), "")
+        return first not in ("Add", "Sub") and self.main_loss.settings.get("reduction", "mean") == "mean"
+
+    @cached_property
+    def constant(self) -> float | None:
+        """Loss of the best constant prediction: entropy of the label frequencies, or variance of real targets."""
+        loss, labels = self.main_loss, self.labels
+        if loss is None or labels is None or not self.single_term or loss.settings.get("weighted"):
+            return None
+        if labels.task in ("classes", "probabilities") and labels.counts and loss.function in LOG_LOSSES:
+            return _entropy(labels.counts, float(loss.settings.get("label_smoothing", 0.0) or 0.0), labels.classes)
+        if labels.task == "binary" and set(labels.counts) <= {"0", "1"} and loss.function in LOG_LOSSES:
+            return _entropy(labels.counts, 0.0, 2)
+        if labels.task == "multilabel" and loss.function in LOG_LOSSES and labels.mean:
+            return float(np.mean([_binary_entropy(p) for p in labels.mean]))
+        if labels.task == "real" and loss.function in _SQUARED and labels.std:
+            return float(np.mean(np.square(labels.std))) or None
+        return None
+
+    # --- how far the run came ---------------------------------------------------------------------------------
+
+    @cached_property
+    def chance(self) -> float | None:
+        """Accuracy of always naming the most frequent class."""
+        if self.labels is None or not self.is_classification or not self.labels.counts:
+            return None
+        return max(self.labels.counts.values()) / max(sum(self.labels.counts.values()), 1)
+
+    @cached_property
+    def accuracy(self) -> float | None:
+        """Training accuracy over the last third of the sampled steps."""
+        return _late([s.accuracy for s in self.recording.samples])
+
+    @cached_property
+    def r2(self) -> float | None:
+        """R2 on training batches over the last third of the sampled steps (median: one bad batch is no verdict)."""
+        return _late([s.r2 for s in self.recording.samples], np.median)
+
+    @cached_property
+    def skill(self) -> float | None:
+        """What has been learnt of what there is to learn, 0 (a constant does as well) to 1; None where it is unknown.
+
+        The better of loss and accuracy for classes (a softmax too many keeps the loss high while accuracy rises), R2 for
+        real targets.
+        """
+        found: list[float] = []
+        if self.constant and self.last is not None and self.labels is not None and self.labels.task != "real":
+            found.append(1.0 - self.last / self.constant)
+        if self.accuracy is not None and self.chance is not None and self.chance < 0.995 and self.is_classification:
+            found.append((self.accuracy - self.chance) / (1.0 - self.chance))
+        if not found and self.r2 is not None:
+            found.append(self.r2)
+        return max(found) if found else None
+
+    @cached_property
+    def fall(self) -> float:
+        """Share of the early loss that was lost by the end; negative where it rose. 0 where it cannot be told."""
+        if self.early is None or self.last is None or len(self.finite) < 10:
+            return 0.0
+        start = max(self.early, self.first or self.early)
+        scale = abs(start) if start > 0 and self.last > 0 else max(abs(start), abs(self.last), 1e-12)
+        return (start - self.last) / max(scale, 1e-12)
+
+    @cached_property
+    def falls(self) -> bool:
+        """Whether the loss fell by more than its noise: three standard errors between its first and last tenth."""
+        if self.early is None or self.last is None or len(self.finite) < 10:
+            return False
+        k = self.tenth
+        error = math.sqrt((np.var(self.finite[:k]) + np.var(self.finite[-k:])) / k) if k > 1 else 0.0
+        return self.early - self.last > 3 * max(error, 1e-9 * abs(self.early))
+
+    @cached_property
+    def learns(self) -> float:
+        """How clearly the run learns, 0 to 1: skill where it is known, else the fall of the loss."""
+        if len(self.losses) and not np.isfinite(self.losses[-self.tenth :]).all():
+            return 0.0
+        if self.skill is not None:
+            return float(np.clip(self.skill, 0.0, 1.0))
+        return float(np.clip(self.fall, 0.0, 1.0)) if self.falls else 0.0
+
+    @cached_property
+    def best_reference(self) -> float | None:
+        """The reference learners' best score above the constant's, on the scale of `skill`."""
+        r = self.reference
+        if r is None:
+            return None
+        best = max((s for s in (r.linear, r.neighbours, r.kernel) if s is not None), default=None)
+        return None if best is None else (best - r.constant) / max(1.0 - r.constant, 1e-9)
+
+    # --- validation -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def evaluations(self) -> list[Evaluation]:
+        """Validation passes that computed a score, of the kind that was seen most often."""
+        return [e for e in self.recording.evaluations if e.loss is not None or e.accuracy is not None or e.r2 is not None]
+
+    @cached_property
+    def validation(self) -> Array:
+        """Validation losses in order [m, 2]: step and loss. Empty where none was comparable with the training loss."""
+        rows = [(e.step, e.loss) for e in self.evaluations if e.loss is not None and math.isfinite(e.loss)]
+        return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+    @cached_property
+    def validation_skill(self) -> float | None:
+        """`skill` of the last validation passes."""
+        recent = self.evaluations[-3:]
+        accuracies = [e.accuracy for e in recent if e.accuracy is not None]
+        if accuracies and self.chance is not None and self.is_classification and self.chance < 0.995:
+            return (float(np.mean(accuracies)) - self.chance) / (1.0 - self.chance)
+        scores = [e.r2 for e in recent if e.r2 is not None]
+        if scores and not self.is_classification:
+            return float(np.mean(scores))
+        return None
+
+    # --- parameters -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def parameters(self) -> dict[int, ParameterInfo]:
+        """By index."""
+        return {p.index: p for p in self.recording.parameters}
+
+    @cached_property
+    def optimised(self) -> set[int]:
+        """Parameters in any optimiser that stepped."""
+        return {i for o in self.recording.optimizers for g in o.groups for i in g.parameters}
+
+    @cached_property
+    def reached(self) -> set[int]:
+        """Parameters that some loss reached."""
+        return {i for g in self.recording.graphs for i in g.reached}
+
+    def weights(self) -> list[ParameterInfo]:
+        """Weight matrices and kernels of layers, norms and embeddings left out."""
+        return [
+            p for p in self.recording.parameters
+            if len(p.shape) >= 2 and p.fan_in >= 1 and not is_norm(p) and "Embedding" not in p.module_type
+        ]  # fmt: skip
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """The richest graph that was read."""
+        return max(self.recording.graphs, key=lambda g: len(g.reached), default=None)
+
+    @cached_property
+    def features(self) -> Features | None:
+        """Inputs of the model that learns: the first one with parameters that were seen at the loss."""
+        return self.recording.features[0] if self.recording.features else None
+
+    def settings_at(self, optimizer: int, group: int, step: int, key: str) -> Any:
+        """A setting of a group as it stood at a step."""
+        info = next((o for o in self.recording.optimizers if o.index == optimizer), None)
+        value = info.groups[group].settings.get(key) if info and group < len(info.groups) else None
+        for change in self.recording.settings:
+            if change.optimizer == optimizer and change.group == group and change.step <= step and key in change.values:
+                value = change.values[key]
+        return value
+
+    def rates(self) -> list[float]:
+        """Learning rate of the first group of the first optimiser at its first, middle and last step."""
+        if not self.recording.optimizers:
+            return []
+        index = self.recording.optimizers[0].index
+        n = len(self.recording.steps)
+        found = [self.settings_at(index, 0, s, "lr") for s in (1, max(1, n // 2), max(1, n))]
+        return [float(r) for r in found if isinstance(r, (int, float))]
+
+
+def is_norm(p: ParameterInfo) -> bool:
+    """Whether a parameter belongs to a normalisation layer."""
+    return any(word in p.module_type for word in NORM_TYPES)
+
+
+def _entropy(counts: dict[str, int], smoothing: float, classes: int | None) -> float | None:
+    total = sum(counts.values())
+    if not total:
+        return None
+    width = max(classes or 0, len(counts))
+    p = np.zeros(width)
+    p[: len(counts)] = np.array(list(counts.values()), dtype=np.float64) / total
+    p = (1 - smoothing) * p + smoothing / width
+    p = p[p > 0]
+    return float(-(p * np.log(p)).sum()) or None
+
+
+def _binary_entropy(p: float) -> float:
+    p = min(max(p, 1e-12), 1 - 1e-12)
+    return -(p * math.log(p) + (1 - p) * math.log(1 - p))
+
+
+def _late(values: list[float | None], mean: Any = np.mean) -> float | None:
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    return float(mean(known[-max(3, len(known) // 3) :])) if known else None
