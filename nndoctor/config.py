@@ -78,11 +78,12 @@ class Written:
 
 
 def read_file(path: Path) -> Written:
-    """The settings in a YAML or TOML file; of a pyproject.toml its `[tool.nndoctor]`. Raises FileError."""
+    """The settings in a YAML or TOML file; of one with tables of tools, its `[tool.nndoctor]`. Raises FileError."""
     text = _text(path)
     if path.suffix.lower() == ".toml":
-        content = _parse_toml(text, path)
-        table = content.get("tool", {}).get("nndoctor", {}) if path.name == "pyproject.toml" else content
+        table = _parse_toml(text, path)
+        if "tool" in table:
+            table = _tool_table(table, path) or {}
     elif path.suffix.lower() in (".yaml", ".yml"):
         table = _parse_yaml(text, path)
     else:
@@ -108,13 +109,19 @@ def read_nearest(start: Path) -> Written | None:
         text = _text(path)
         if "nndoctor" not in text:
             continue
-        tool = _parse_toml(text, path).get("tool")
-        table = tool.get("nndoctor") if isinstance(tool, dict) else None
-        if isinstance(table, dict):
-            return Written(f"{path} [tool.nndoctor]", table)
+        table = _tool_table(_parse_toml(text, path), path)
         if table is not None:
-            raise FileError(f"{path}: tool.nndoctor is not a table; {EXAMPLE}")
+            return Written(f"{path} [tool.nndoctor]", table)
     return None
+
+
+def _tool_table(content: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """`[tool.nndoctor]`, None where there is none."""
+    tool = content.get("tool")
+    table = tool.get("nndoctor") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise FileError(f"{path}: tool.nndoctor is not a table; {EXAMPLE}")
+    return table
 
 
 def check(content: Mapping[Any, Any], source: str, names: Names | None = None) -> dict[str, Any]:
@@ -208,7 +215,7 @@ def _thresholds(value: Any, names: Names) -> Mapping[str, float]:
         try:
             numbers[name] = float(_number(limit))
         except _Wrong as error:
-            raise _Wrong(f".{name} {error}") from None
+            raise _Wrong(f"of {name} {error}") from None
     return MappingProxyType(numbers)
 
 

@@ -122,7 +122,8 @@ class Watch:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return End(
             reason, s.steps_made, s.backwards, s.forwards, s.limits.elapsed, fields.pop("total_seconds", 0.0),
-            peak_memory=peak, events=list(s.calls.events), weights_moved=s.moved, moved_by_hand=bool(s.moved) and s.steps == 0, **fields,
+            peak_memory=peak, events=list(s.calls.events), weights_moved=s.moved, moved_by_hand=bool(s.moved) and s.steps == 0,
+            ran=sorted(s.ran)[:2000], **fields,
         )  # fmt: skip
 
     # --- what is put in place ---------------------------------------------------------------------------------

@@ -74,12 +74,12 @@ def _execute_file(path: str, arguments: list[str]) -> None:
     """`python path arguments`. A folder or an archive is run by its `__main__.py`."""
     sys.argv = [path, *arguments]
     sys.orig_argv = [sys.executable, *sys.argv]
-    if _is_importable(path):
-        _put_first(path, even_if_safe=True)
+    file = os.path.join(os.getcwd(), path)  # as python: absolute, not normalised
+    if _is_importable(file):
+        _put_first(file, even_if_safe=True)
         _put_main(dict(_PLAIN_MAIN))
         _run_as_main("__main__", alter_argv=False)
         return
-    file = os.path.join(os.getcwd(), path)  # as python: absolute, not normalised
     _put_first(os.path.dirname(os.path.realpath(path)))
     loader = type(_PLAIN_MAIN["__loader__"])("__main__", file)
     module = _put_main({**_PLAIN_MAIN, "__file__": file, "__loader__": loader})
@@ -318,7 +318,7 @@ def _end_workers() -> None:
     import signal
 
     if _thread.get_ident() == _MAIN_THREAD:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises where a DataLoader's worker is terminated
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises where a loader's worker is terminated
     for process in multiprocessing.active_children():
         process.terminate()
     util._exit_function()
@@ -548,25 +548,29 @@ def _hide_our_frames(hook: Callable[..., object]) -> None:
 
 
 def _strip(error: BaseException) -> None:
-    """Take the frames of this package out of the tracebacks of an exception and of all that it came from."""
+    """Take the frames of this package out of the tracebacks of an exception and of all that it came from.
+
+    Those at the inner end stay, if the script's come before them: the fault may be this package's own, and is not hidden.
+    """
     waiting, seen = [error], set()
     while waiting:
         one = waiting.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
-        one.__traceback__ = trace = _next_foreign(one.__traceback__)
+        frames = []
+        trace = one.__traceback__
         while trace is not None:
-            following = _next_foreign(trace.tb_next)
-            trace.tb_next = following
-            trace = following
+            frames.append(trace)
+            trace = trace.tb_next
+        foreign = [not f.tb_frame.f_code.co_filename.startswith(_PACKAGE + os.sep) for f in frames]
+        inner = len(frames) - foreign[::-1].index(True) if True in foreign else len(frames)
+        for i in reversed(range(len(frames))):
+            if foreign[i] or i >= inner:
+                frames[i].tb_next = trace
+                trace = frames[i]
+        one.__traceback__ = trace
         waiting += [e for e in (one.__cause__, one.__context__, *getattr(one, "exceptions", ())) if e is not None]
-
-
-def _next_foreign(trace: TracebackType | None) -> TracebackType | None:
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE + os.sep):
-        trace = trace.tb_next
-    return trace
 
 
 if __name__ == "__main__":

@@ -106,7 +106,9 @@ def _require(target: Target) -> None:
     if target.python == sys.executable and PathFinder.find_spec(top, [os.getcwd()]) is None:
         with contextlib.suppress(ValueError):  # a module without a spec: it is there
             if importlib.util.find_spec(top) is None:
-                raise FileError(f"{target.script}: no module named {top!r} in {os.getcwd()} or among the installed ones")
+                raise FileError(
+                    f"{target.script}: no module named {top!r} in {os.getcwd()} or among the installed ones"
+                )
 
 
 def _start(target: Target, limits: Limits) -> tuple[subprocess.Popen[bytes], int, int]:
@@ -260,9 +262,7 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _end(
-    code: int, records: _Records, limits: Limits, interrupted: bool, in_time: bool, total_seconds: float
-) -> End:
+def _end(code: int, records: _Records, limits: Limits, interrupted: bool, in_time: bool, total_seconds: float) -> End:
     """How the run ended: as the child wrote, or as its exit tells where it could not."""
     end = records.end
     if end is not None:

@@ -80,6 +80,7 @@ class Session:
         self._unstepped: list[Step] = []
         self._since_step = self._wasted = 0
         self._loss_values: list[Tensor] = []
+        self.ran: set[str] = set()
         self._modes: dict[str, ModuleMode] = {}
         self._mode_refs: dict[str, Any] = {}
         self._last_settled = time.perf_counter()
@@ -122,6 +123,8 @@ class Session:
         if self._root is not None:
             name = self._root.names.get(id(module)) or self.registry.stray(module, self._root) or self._root.name
         self._stack.append((module, name))
+        if module._parameters:
+            self.ran.add(name)
 
     def leave(self) -> None:
         """... is left again."""
@@ -136,6 +139,8 @@ class Session:
             if is_model:
                 self._before_forward(gradients)
         self._root = model
+        if gradients and model is not None and module._parameters:
+            self.ran.add(model.name)
         self._stack = [(module, model.name if model is not None else type(module).__name__)]
         self.depth += 1
         try:
@@ -158,6 +163,7 @@ class Session:
             if not self._is_routine():
                 self.functions.start()
             return
+        self.evaluation.close()
         self.limits.begin()
         if not self.forwards:
             self._plan()
@@ -273,9 +279,11 @@ class Session:
         gradients = torch.is_grad_enabled()
         rows = stats.batch_size(prediction) or 1
         with stats.quiet():
-            if not gradients:
+            if not gradients or (not value.requires_grad and self.evaluation.open):
                 self._evaluation_loss(name, prediction, target, value, rows)
                 return
+            if not value.requires_grad and not self._pending:
+                return  # a baseline computed before or between: nothing that is trained
             self._train_loss(name, prediction, target, value, kwargs, rows)
 
     def _evaluation_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, rows: int) -> None:
@@ -294,7 +302,7 @@ class Session:
         source = self._casts.get(target.data_ptr(), "")
         look = (self.looking or self.steps < 20) and known
         info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, self._rows, source)
-        if info is not None:
+        if info is not None and value.requires_grad:
             self.terms.note(info, prediction)
 
     # --- backward ---------------------------------------------------------------------------------------------

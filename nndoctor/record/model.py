@@ -445,6 +445,7 @@ class End:
     events: list[str] = field(default_factory=list)  # the loop's first calls, in order
     weights_moved: bool | None = None  # parameters differ from their first sight
     moved_by_hand: bool = False  # ... without an optimiser's step
+    ran: list[str] = field(default_factory=list)  # modules with parameters that ran in a training forward
 
 
 RECORD_TYPES: tuple[type, ...] = (

@@ -141,9 +141,15 @@ class DrawnScreen(Screen):
             f"{self._step:,}/{self._steps:,} steps" if self._step else f"waiting for the first step of {self._script}"
         )
         loss = f"loss {number(self._loss)}" if self._loss is not None else ""
-        elapsed = duration(float(int(time.monotonic() - self._started)))
+        seconds = int(time.monotonic() - self._started)
+        elapsed = duration(seconds) if seconds >= 120 else f"{seconds} s"
         row = Table.grid(padding=(0, 2, 0, 0))
-        row.add_row(ProgressBar(1.0, min(share, 1.0), width=_BAR), words, loss, Text(elapsed, style="dim"))
+        row.add_row(
+            ProgressBar(1.0, min(share, 1.0), width=_BAR, complete_style="cyan", finished_style="cyan"),
+            words,
+            loss,
+            Text(elapsed, style="dim"),
+        )
         pending = self._lines.pending()
         if not pending:
             return row

@@ -6,7 +6,7 @@ from nndoctor.diagnosis.model import Diagnosis, Suspect
 from nndoctor.record.model import Recording
 from nndoctor.report import details, facts, suspects
 from nndoctor.report.layers import layer_table
-from nndoctor.report.page import LINE, Look, Page
+from nndoctor.report.page import LINE, Look, Page, text
 from nndoctor.report.spark import draw
 from nndoctor.report.words import clean, count, percent, place
 
@@ -100,7 +100,7 @@ def _traceback(page: Page, recording: Recording) -> None:
             *lines[-2 * _TRACEBACK // 3 :],
         ]
     for line in lines:
-        page.line(line, indent=2)
+        page.put(text(line), indent=2)  # wrapped, not cut: after a long path comes the line's number
 
 
 def _curve(page: Page, diagnosis: Diagnosis) -> None:

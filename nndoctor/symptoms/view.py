@@ -20,6 +20,7 @@ from nndoctor.record.model import (
     Labels,
     LossInfo,
     ParameterInfo,
+    Place,
     Recording,
     Reference,
 )
@@ -256,6 +257,16 @@ class View:
             p for p in self.recording.parameters
             if len(p.shape) >= 2 and p.fan_in >= 1 and not is_norm(p) and "Embedding" not in p.module_type
         ]  # fmt: skip
+
+    def place_of(self, what: str) -> Place | None:
+        """Where one of the loop's calls was first made."""
+        call = self.recording.call(what)
+        return call.place if call else None
+
+    def gradients_vanish_numerically(self) -> bool:
+        """Whether gradients are there but exactly zero: samples then hold a norm of 0 rather than none."""
+        seen = [p.gradient for s in self.recording.samples for p in s.parameters if p.parameter in self.optimised]
+        return bool(seen) and sum(g is not None for g in seen) > len(seen) / 2
 
     @cached_property
     def graph(self) -> Graph | None:

@@ -1,0 +1,162 @@
+"""Symptoms and knowledge to a diagnosis: the whole of it in the order in which it is reasoned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nndoctor.diagnosis.curve import read_curve
+from nndoctor.diagnosis.locate import location_of
+from nndoctor.diagnosis.model import Diagnosis, RuledOut, Suspect
+from nndoctor.diagnosis.rank import Scored, rank, score
+from nndoctor.knowledge.loader import load_causes
+from nndoctor.knowledge.model import Cause
+from nndoctor.record.model import Recording
+from nndoctor.symptoms.catalogue import NAMES, notice_in
+from nndoctor.symptoms.model import Symptom
+from nndoctor.symptoms.view import View
+
+# A suspect is told from this confidence on: more likely than not.
+_TOLD = 0.5
+# Where the run plainly fails at learnable data, something is wrong for certain, and a lesser suspicion is worth telling.
+_TOLD_WHEN_FAILING = 0.3
+_NOTED = 0.25
+_MOST_NOTES = 3
+_ENOUGH_STEPS = 8
+
+
+@dataclass(frozen=True)
+class DiagnosisOptions:
+    """What the user chose: causes to look at only, causes to leave out, thresholds by symptom name."""
+
+    select: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> Diagnosis:
+    """The diagnosis of one recording. Pure: the same recording gives the same answer."""
+    options = options or DiagnosisOptions()
+    view = View(recording, options.thresholds)
+    symptoms = notice_in(view)
+    causes = _chosen(load_causes(symptoms=NAMES), options)
+    scored = [s for c in causes if (s := score(c, symptoms)) is not None]
+    ranked = rank(scored)
+    suspects = _tell(ranked, view, symptoms)
+    verdict = _verdict(view, suspects)
+    return Diagnosis(
+        verdict=verdict,
+        suspects=suspects if verdict != "inconclusive" else [],
+        symptoms=symptoms,
+        ruled_out=_ruled_out(causes, scored, suspects),
+        curve=read_curve(view),
+        reasons=_reasons(view, symptoms, verdict),
+        recording=recording,
+    )
+
+
+def _chosen(causes: dict[str, Cause], options: DiagnosisOptions) -> list[Cause]:
+    return [c for c in causes.values() if (not options.select or c.id in options.select) and c.id not in options.ignore]
+
+
+def _failing(view: View, symptoms: list[Symptom]) -> bool:
+    """Whether the run plainly learns nothing although there is something to learn."""
+    names = {s.name for s in symptoms}
+    stuck = {"no-better-than-constant", "loss-diverged", "loss-nonfinite", "below-reference"} & names
+    return bool(stuck) and "signal-present" in names and view.steps >= 50 and view.learns < 0.2
+
+
+def _tell(ranked: list[Scored], view: View, symptoms: list[Symptom]) -> list[Suspect]:
+    """Suspects worth telling, each with its severity."""
+    bar = _TOLD_WHEN_FAILING if _failing(view, symptoms) else _TOLD
+    told: list[Suspect] = []
+    notes: list[Suspect] = []
+    for s in ranked:
+        if s.left_out:
+            continue
+        location, module = location_of(s, view)
+        if s.confidence >= bar:
+            told.append(s.suspect(_severity(s.cause, view, symptoms), location, module))
+        elif s.confidence >= _NOTED:
+            notes.append(s.suspect("note", location, module))
+    return told + notes[: _MOST_NOTES - sum(t.severity == "note" for t in told)]
+
+
+def _severity(cause: Cause, view: View, symptoms: list[Symptom]) -> str:
+    """An error where the run fails by it, a warning where the run learns all the same."""
+    if cause.severity != "error":
+        return cause.severity
+    below = any(s.name == "below-reference" for s in symptoms)
+    return "warning" if view.learns >= 0.5 and not below else "error"
+
+
+def _verdict(view: View, suspects: list[Suspect]) -> str:
+    if any(s.severity in ("error", "warning") for s in suspects):
+        return "sick"
+    end = view.recording.end
+    steps = len(view.recording.steps)
+    if steps < _ENOUGH_STEPS or end is None or end.reason in ("error", "signal", "timeout", "lost"):
+        return "inconclusive"
+    return "healthy"
+
+
+def _reasons(view: View, symptoms: list[Symptom], verdict: str) -> list[str]:
+    """Why a run is called healthy, or why nothing can be said."""
+    if verdict == "inconclusive":
+        return [_why_inconclusive(view)]
+    if verdict == "sick":
+        return []
+    reasons = [s.text for s in symptoms if s.name == "learns"]
+    if not reasons and view.falls and view.early is not None and view.last is not None:
+        reasons.append(f"The loss falls, slowly: from {view.early:.4g} to {view.last:.4g}.")
+    if view.optimised and view.reached >= {i for i in view.optimised if i >= 0}:
+        reasons.append("The loss reaches every parameter that is optimised.")
+    steps = [s for s in view.recording.steps if s.held]
+    if steps and not any(s.carried for s in steps):
+        reasons.append("Gradients are cleared between steps.")
+    if view.validation_skill is not None and view.skill is not None and view.validation_skill > view.skill - 0.2:
+        reasons.append(f"Validation keeps up with training ({view.validation_skill:.2f} against {max(view.skill, 0):.2f}; 0: a constant, 1: perfect).")
+    if any(s.name == "still-falling" for s in symptoms):
+        reasons.append("It was still improving when watching ended: run it longer.")
+    return reasons or ["Nothing speaks for any known fault, though learning is not plain to see in so few steps."]
+
+
+def _why_inconclusive(view: View) -> str:
+    end = view.recording.end
+    steps = len(view.recording.steps)
+    seen = f"after {steps} training step{'' if steps == 1 else 's'}"
+    if end is None or end.reason == "lost":
+        return f"The script ended without a word {seen}" + (f" (exit code {end.exit_code})." if end else ".")
+    if end.reason == "error":
+        return f"The script raised {end.error.splitlines()[0] if end.error else 'an exception'} {seen}."
+    if end.reason == "signal":
+        return f"The script was killed by {end.error or 'a signal'} {seen}."
+    if end.reason == "timeout":
+        return f"The time limit for the whole run passed {seen}."
+    if end.reason == "exit":
+        return f"The script left by sys.exit({end.exit_code}) {seen}."
+    if end.reason == "interrupt":
+        return f"The run was interrupted {seen}."
+    if steps == 0 and not end.backwards:
+        return "No training was seen: the script called no backward and no optimiser stepped."
+    return f"The script ended {seen}, too few to say anything."
+
+
+def _ruled_out(causes: list[Cause], scored: list[Scored], suspects: list[Suspect]) -> list[RuledOut]:
+    """Causes that were looked for and not told, each with its reason."""
+    told = {s.cause.id for s in suspects}
+    by_id = {s.cause.id: s for s in scored}
+    out = []
+    for cause in causes:
+        if cause.id in told or not cause.needs:
+            continue
+        s = by_id.get(cause.id)
+        if s is None:
+            out.append(RuledOut(cause, "not seen: " + ", ".join(cause.needs)))
+        elif s.consequence_of is not None:
+            out.append(RuledOut(cause, f"explained by {s.consequence_of}"))
+        elif s.against:
+            out.append(RuledOut(cause, "against it: " + s.against[0].text))
+        else:
+            out.append(RuledOut(cause, "too little for it: " + ", ".join(e.name for e in s.evidence)))
+    return out

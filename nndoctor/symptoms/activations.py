@@ -1,0 +1,107 @@
+"""What layers and activation functions put out: dead, saturated, all alike, or exploding."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nndoctor.record.model import Activation, Site
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import View
+
+INFO = (
+    SymptomInfo("dead-units", "activations", "ReLU units that were zero for every sample at the end.", 0.5, "Share of the worst layer's units; SageMaker's rule and TheDeepChecker's ask for more than half of a layer."),
+    SymptomInfo("dead-from-start", "activations", "ReLU units that were zero for every sample from the first steps on.", 0.5, "As dead-units, in the first three looks."),
+    SymptomInfo("saturated-units", "activations", "Sigmoid or tanh outputs near an asymptote, where no gradient passes.", 0.5, "Share of the worst hidden site; a healthy net stays below a twentieth (Karpathy), half is past doubt (DeepDiagnosis)."),
+    SymptomInfo("signal-collapses", "activations", "Deep in the network, outputs hardly differ between samples.", 0.02, "Deviation between samples over the root mean square, in the worst hidden site, while the inputs do differ."),
+    SymptomInfo("activations-explode", "activations", "Outputs grow by orders of magnitude through the layers or over the steps.", 1000.0, "Largest root mean square of a hidden site; normalised signals stay near 1."),
+)  # fmt: skip
+
+
+def _rms(a: Activation) -> float:
+    return math.hypot(a.mean or 0.0, a.std or 0.0)
+
+
+def _by_site(view: View) -> dict[str, list[Activation]]:
+    found: dict[str, list[Activation]] = {}
+    for a in view.recording.activations:
+        found.setdefault(a.site, []).append(a)
+    return found
+
+
+def _rectified(view: View) -> list[Site]:
+    return [s for s in view.recording.sites if s.dead_end is not None and s.units > 1]
+
+
+def dead_units(view: View) -> Symptom | None:
+    """The layer with the largest dead share at the end."""
+    limit = view.thresholds.get("dead-units", 0.5)
+    worst = max(_rectified(view), key=lambda s: s.dead_end or 0.0, default=None)
+    if worst is None or (worst.dead_end or 0.0) < limit:
+        return None
+    share = worst.dead_end or 0.0
+    later = " (alive at the start)" if (worst.dead_start or 0.0) < 0.5 * share else ""
+    text = f"{share:.0%} of the {worst.units} units after {worst.name} are zero for every sample{later}."
+    return Symptom("dead-units", text, share, limit, float(np.clip((share - limit) / 0.4 + 0.2, 0.2, 1.0)), worst.name, worst.place)
+
+
+def dead_from_start(view: View) -> Symptom | None:
+    """Dead before any step could have done it."""
+    limit = view.thresholds.get("dead-from-start", 0.5)
+    worst = max(_rectified(view), key=lambda s: s.dead_start or 0.0, default=None)
+    if worst is None or (worst.dead_start or 0.0) < limit:
+        return None
+    share = worst.dead_start or 0.0
+    text = f"{share:.0%} of the {worst.units} units after {worst.name} are zero for every sample from the first steps on."
+    return Symptom("dead-from-start", text, share, limit, float(np.clip((share - limit) / 0.4 + 0.2, 0.2, 1.0)), worst.name, worst.place)
+
+
+def saturated_units(view: View) -> Symptom | None:
+    """Hidden sites only: a sure classifier's output may saturate."""
+    limit = view.thresholds.get("saturated-units", 0.5)
+    hidden = {s.name: s for s in view.recording.sites if s.hidden}
+    worst: tuple[float, str] = (0.0, "")
+    for site, seen in _by_site(view).items():
+        shares = [a.saturated for a in seen[:10] if a.saturated is not None]
+        if site in hidden and shares:
+            worst = max(worst, (float(np.mean(shares)), site))
+    if worst[0] < limit:
+        return None
+    text = f"{worst[0]:.0%} of the outputs of {worst[1]} ({hidden[worst[1]].function}) lie near an asymptote."
+    return Symptom("saturated-units", text, worst[0], limit, min(1.0, 0.4 + (worst[0] - limit) * 1.5), worst[1], hidden[worst[1]].place)
+
+
+def signal_collapses(view: View) -> Symptom | None:
+    """Every sample looks the same to the deeper layers."""
+    limit = view.thresholds.get("signal-collapses", 0.02)
+    hidden = {s.name: s for s in view.recording.sites if s.hidden and s.function not in ("embedding", "softmax", "log_softmax")}
+    worst: tuple[float, str] = (math.inf, "")
+    for site, seen in _by_site(view).items():
+        ratios = [(a.spread or 0.0) / _rms(a) for a in seen[: max(3, len(seen) // 2)] if _rms(a) > 0 and a.spread is not None]
+        if site in hidden and len(ratios) >= 2:
+            worst = min(worst, (float(np.median(ratios)), site))
+    f = view.features
+    if worst[0] >= limit or (f is not None and f.between is not None and f.between == 0):
+        return None
+    text = f"The outputs of {worst[1]} differ between samples by {worst[0]:.2%} of their size only."
+    return Symptom("signal-collapses", text, worst[0], limit, min(1.0, 0.4 + 0.4 * math.log10(limit / max(worst[0], 1e-6))), worst[1], hidden[worst[1]].place)
+
+
+def activations_explode(view: View) -> Symptom | None:
+    """Large hidden outputs; non-finite ones count as infinite."""
+    limit = view.thresholds.get("activations-explode", 1000.0)
+    hidden = {s.name: s for s in view.recording.sites}
+    worst: tuple[float, str] = (0.0, "")
+    for site, seen in _by_site(view).items():
+        if site in hidden:
+            sizes = [_rms(a) if math.isfinite(_rms(a)) else math.inf for a in seen]
+            worst = max(worst, (max(sizes), site))
+    size = math.hypot(*(float(np.nanmean(x)) for x in (view.features.mean, view.features.std))) if view.features and view.features.mean else 1.0
+    if worst[0] < limit * max(1.0, size if math.isfinite(size) else 1.0):
+        return None
+    text = f"Outputs of {worst[1]} reach a root mean square of {worst[0]:.3g}."
+    return Symptom("activations-explode", text, worst[0], limit, min(1.0, 0.4 + 0.2 * math.log10(min(worst[0], 1e12) / limit)), worst[1], hidden[worst[1]].place)
+
+
+DETECTORS = (dead_units, dead_from_start, saturated_units, signal_collapses, activations_explode)

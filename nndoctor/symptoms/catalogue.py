@@ -1,0 +1,30 @@
+"""All symptoms: what is measured, and the measuring itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nndoctor.record.model import Recording
+from nndoctor.symptoms import activations, curves, gradients, inputs, labels, loop, structure, weights
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import View
+
+_SUBJECTS = (curves, inputs, labels, structure, activations, gradients, weights, loop)
+CATALOGUE: tuple[SymptomInfo, ...] = tuple(info for subject in _SUBJECTS for info in subject.INFO)
+NAMES = frozenset(info.name for info in CATALOGUE)
+
+
+def notice(recording: Recording, thresholds: Mapping[str, float] | None = None) -> list[Symptom]:
+    """Every symptom that holds for a recording, in the catalogue's order."""
+    return notice_in(View(recording, thresholds or {}))
+
+
+def notice_in(view: View) -> list[Symptom]:
+    """The same for a view that exists already."""
+    found = []
+    for subject in _SUBJECTS:
+        for detector in subject.DETECTORS:
+            symptom = detector(view)
+            if symptom is not None:
+                found.append(symptom)
+    return found

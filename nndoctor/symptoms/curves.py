@@ -1,0 +1,239 @@
+"""What the loss did over the probe, and what validation did beside it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import View
+
+INFO = (
+    SymptomInfo("loss-nonfinite", "curves", "The training loss became NaN or infinite."),
+    SymptomInfo(
+        "loss-diverged", "curves", "The loss ends far above where it began.", 1.5,
+        "A run that ends half above its first loss has not merely fluctuated: at batch 32 the deviation of a mean loss is below a fifth of it.",
+    ),
+    SymptomInfo(
+        "no-better-than-constant", "curves", "The last losses are hardly better than the best constant prediction.", 0.1,
+        "Share of what a constant leaves that is explained; full strength at half of this.",
+    ),
+    SymptomInfo("loss-flat", "curves", "The loss did not fall by more than its noise.", 3.0, "Standard errors between the first and the last tenth of the steps."),
+    SymptomInfo(
+        "loss-oscillates", "curves", "The loss jumps from step to step by a large part of its level.", 0.5,
+        "Robust deviation of successive differences over the level; batch noise of a healthy run stays below a third.",
+    ),
+    SymptomInfo("loss-jumps", "curves", "Early in the run the loss rose far above its first value.", 3.0, "Largest loss over the first; a healthy start rises by tens of per cent at most."),
+    SymptomInfo("loss-crawls", "curves", "The loss falls steadily, but at this pace learning would take many times the probe.", 0.05, "Share of the way learnt in the whole probe."),
+    SymptomInfo("still-falling", "curves", "The loss was still falling when watching ended.", 0.02, "Share of its level lost over the last fifth of the steps, beyond its noise."),
+    SymptomInfo("learns", "curves", "The run learns: most of what a constant prediction leaves is explained.", 0.3, "Share explained; strength grows with it."),
+    SymptomInfo("high-first-loss", "curves", "The first loss is far above what a constant prediction reaches.", 3.0, "First loss over the constant predictor's; sane initial outputs are near zero, so the ratio is near one (Karpathy's recipe)."),
+    SymptomInfo("below-reference", "curves", "A closed-form learner on the same rows does much better than the network.", 0.25, "Gap on the scale where a constant is 0 and a perfect score 1."),
+    SymptomInfo("memorises", "curves", "Training is fitted far better than validation.", 0.3, "Gap between training and validation score, on the scale where a constant is 0 and a perfect score 1."),
+    SymptomInfo("validation-rises", "curves", "Validation loss rises while training loss falls.", 0.15, "Rise above its minimum, relative to it."),
+)  # fmt: skip
+
+
+def loss_nonfinite(view: View) -> Symptom | None:
+    """NaN or Inf in the loss that backward was called on, or that the script skipped."""
+    bad = ~np.isfinite(view.losses)
+    if bad.any():
+        first = int(np.argmax(bad)) + 1
+        text = f"The loss was {view.losses[first - 1]} at step {first}, and in {bad.mean():.0%} of {len(bad)} steps."
+        return Symptom("loss-nonfinite", text, float(first), where="loss", place=view.main_loss.place if view.main_loss else None)
+    skipped = [n for n in view.recording.nonfinite if n.where in ("loss", "target")]
+    if skipped:
+        n = skipped[0]
+        text = f"{n.name} gave NaN or Inf in {n.count} of {n.batches} batches; first before step {n.step}."
+        return Symptom("loss-nonfinite", text, float(n.step), strength=0.7, where="loss", place=n.place)
+    return None
+
+
+def loss_diverged(view: View) -> Symptom | None:
+    """Ends far above where it began."""
+    if view.first is None or view.last is None or len(view.finite) < 5:
+        return None
+    limit = view.thresholds.get("loss-diverged", 1.5)
+    if view.first > 0 and view.last > limit * view.first and not view.falls:
+        ratio = view.last / view.first
+        strength = min(1.0, math.log(ratio) / math.log(10))
+        return Symptom("loss-diverged", f"The loss went from {view.first:.4g} to {view.last:.4g}.", ratio, limit, strength)
+    if view.first <= 0 or view.last < 0:
+        spread = abs(view.first) + float(np.std(view.finite[: view.tenth]))
+        if view.last < -1000 * max(spread, 1.0):
+            return Symptom("loss-diverged", f"The loss runs away below zero: from {view.first:.4g} to {view.last:.4g}.", view.last, strength=1.0)
+    return None
+
+
+def no_better_than_constant(view: View) -> Symptom | None:
+    """Nothing has been learnt that a constant prediction does not know."""
+    limit = view.thresholds.get("no-better-than-constant", 0.1)
+    if view.skill is None or view.skill >= limit or view.steps < 10:
+        return None
+    strength = float(np.clip(2 * (limit - view.skill) / limit, 0.3, 1.0))
+    if view.constant is not None and view.last is not None:
+        text = f"After {view.steps} steps the loss is {view.last:.4g}; always predicting the same gives {view.constant:.4g}."
+    elif view.accuracy is not None and view.chance is not None:
+        text = f"After {view.steps} steps the accuracy is {view.accuracy:.1%}; always naming the most frequent class gives {view.chance:.1%}."
+    else:
+        text = f"After {view.steps} steps R2 on training batches is {view.skill:.3f}; predicting the mean gives 0."
+    return Symptom("no-better-than-constant", text, view.skill, limit, strength)
+
+
+def loss_flat(view: View) -> Symptom | None:
+    """No fall beyond noise."""
+    if view.early is None or view.last is None or len(view.finite) < 20 or view.falls:
+        return None
+    strength = 1.0 if view.fall < 0.02 else 0.5
+    return Symptom("loss-flat", f"The loss is {view.early:.4g} over the first steps and {view.last:.4g} over the last.", view.fall, 3.0, strength)
+
+
+def loss_oscillates(view: View) -> Symptom | None:
+    """Large step-to-step changes in the second half of the run."""
+    tail = view.finite[len(view.finite) // 2 :]
+    if len(tail) < 20:
+        return None
+    level = abs(float(np.median(tail)))
+    jumps = np.abs(np.diff(tail))
+    robust = float(np.median(jumps)) * 1.05  # deviation of a normal's successive differences over sqrt(2)
+    limit = view.thresholds.get("loss-oscillates", 0.5)
+    ratio = robust / max(level, 1e-12)
+    batch = next((s.batch for s in view.recording.steps if s.batch), None) or 32
+    if batch < 8 or ratio <= limit or (view.constant and level < 0.1 * view.constant):
+        return None
+    return Symptom("loss-oscillates", f"From one step to the next the loss changes by {ratio:.0%} of its level.", ratio, limit, min(1.0, ratio / (2 * limit)))
+
+
+def loss_jumps(view: View) -> Symptom | None:
+    """An early explosion, even if the loss came down again."""
+    if view.first is None or len(view.finite) < 10 or view.first <= 0:
+        return None
+    limit = view.thresholds.get("loss-jumps", 3.0)
+    head = view.finite[: max(30, len(view.finite) // 4)]
+    peak = float(head.max())
+    base = max(view.first, view.constant or 0.0)
+    if peak <= limit * base or int(head.argmax()) == 0:
+        return None
+    strength = min(1.0, math.log(peak / base) / math.log(100))
+    return Symptom("loss-jumps", f"The loss rose from {view.first:.4g} to {peak:.4g} by step {int(head.argmax()) + 1}.", peak / base, limit, strength)
+
+
+def loss_crawls(view: View) -> Symptom | None:
+    """A steady but negligible fall."""
+    limit = view.thresholds.get("loss-crawls", 0.05)
+    if len(view.finite) < 30 or view.early is None or view.last is None or view.first is None:
+        return None
+    if not np.isfinite(view.losses).all() or view.last > view.early * 1.02:
+        return None
+    done = view.fall if view.constant is None else max(view.skill or 0.0, 0.0)
+    if done >= limit or view.fall >= 3 * limit:
+        return None
+    agreement = _agreement(view)
+    strength = 1.0 if view.falls else 0.5
+    text = f"In {view.steps} steps the loss went from {view.early:.4g} to {view.last:.4g}"
+    text += f", and successive gradients agree (cosine {agreement:.2f})." if agreement is not None and agreement > 0.5 else "."
+    return Symptom("loss-crawls", text, done, limit, strength)
+
+
+def _agreement(view: View) -> float | None:
+    values = [p.agreement for s in view.recording.samples for p in s.parameters if p.agreement is not None and math.isfinite(p.agreement)]
+    return float(np.median(values)) if values else None
+
+
+def still_falling(view: View) -> Symptom | None:
+    """Not finished when watching ended."""
+    n = len(view.finite)
+    if n < 20 or not view.falls:
+        return None
+    k = max(5, n // 5)
+    before, after = view.finite[-2 * k : -k], view.finite[-k:]
+    drop = float(before.mean() - after.mean())
+    error = math.sqrt((float(np.var(before)) + float(np.var(after))) / k)
+    level = abs(float(before.mean()))
+    limit = view.thresholds.get("still-falling", 0.02)
+    if drop <= 2 * error or drop < limit * level:
+        return None
+    return Symptom("still-falling", f"Over the last fifth of the steps the loss fell by another {drop / max(level, 1e-12):.0%}.", drop / max(level, 1e-12), limit)
+
+
+def learns(view: View) -> Symptom | None:
+    """Evidence for health."""
+    limit = view.thresholds.get("learns", 0.3)
+    if view.learns < limit:
+        return None
+    strength = float(np.clip((view.learns - limit) / 0.4, 0.2, 1.0))
+    if view.accuracy is not None and view.is_classification:
+        text = f"Training accuracy reaches {view.accuracy:.1%} (most frequent class: {view.chance or 0:.1%})."
+    elif view.skill is not None:
+        text = f"{view.skill:.0%} of what a constant prediction leaves is explained."
+    else:
+        text = f"The loss fell from {view.early:.4g} to {view.last:.4g}."
+    return Symptom("learns", text, view.learns, limit, strength)
+
+
+def high_first_loss(view: View) -> Symptom | None:
+    """Outputs far too large at the start."""
+    limit = view.thresholds.get("high-first-loss", 3.0)
+    if view.first is None or not view.constant:
+        return None
+    ratio = view.first / view.constant
+    if ratio <= limit:
+        return None
+    text = f"The first loss is {view.first:.4g}; a constant prediction gives {view.constant:.4g}."
+    return Symptom("high-first-loss", text, ratio, limit, min(1.0, math.log(ratio / limit) / math.log(10) + 0.3))
+
+
+def below_reference(view: View) -> Symptom | None:
+    """The data hold signal that the network does not find."""
+    limit = view.thresholds.get("below-reference", 0.25)
+    if view.best_reference is None or view.reference is None:
+        return None
+    gap = view.best_reference - max(view.learns, 0.0)
+    if gap <= limit or view.best_reference <= 0.2:
+        return None
+    r = view.reference
+    best = max(s for s in (r.linear, r.neighbours, r.kernel) if s is not None)
+    name = "accuracy" if r.task in ("classes", "binary") else "R2"
+    text = f"A closed-form learner fitted on {r.rows * 2 // 3} of the same rows reaches {name} {best:.2f} on the others; the network is at {_network(view)}."
+    return Symptom("below-reference", text, gap, limit, min(1.0, gap / 0.6))
+
+
+def _network(view: View) -> str:
+    if view.is_classification and view.accuracy is not None:
+        return f"{view.accuracy:.2f}"
+    return f"{view.r2:.2f}" if view.r2 is not None else f"{view.learns:.2f}"
+
+
+def memorises(view: View) -> Symptom | None:
+    """Training good, validation poor."""
+    limit = view.thresholds.get("memorises", 0.3)
+    if view.skill is None or view.validation_skill is None:
+        return None
+    gap = view.skill - view.validation_skill
+    if view.skill < 0.4 or gap <= limit:
+        return None
+    text = f"Training score {max(view.skill, 0):.2f} against {view.validation_skill:.2f} in validation (0: a constant, 1: perfect)."
+    return Symptom("memorises", text, gap, limit, min(1.0, gap / 0.6))
+
+
+def validation_rises(view: View) -> Symptom | None:
+    """The textbook picture of overfitting."""
+    rows = view.validation
+    if len(rows) < 3 or view.fall <= 0.1:
+        return None
+    losses = rows[:, 1]
+    best = int(losses.argmin())
+    end = float(losses[-max(1, len(losses) // 5) :].mean())
+    limit = view.thresholds.get("validation-rises", 0.15)
+    rise = (end - losses[best]) / max(abs(float(losses[best])), 1e-12)
+    if rise <= limit or best >= len(losses) - 2:
+        return None
+    text = f"Validation loss was lowest, {losses[best]:.4g}, at step {int(rows[best, 0])} and is {end:.4g} at the end, while training loss fell."
+    return Symptom("validation-rises", text, rise, limit, min(1.0, rise))
+
+
+DETECTORS = (
+    loss_nonfinite, loss_diverged, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, loss_crawls,
+    still_falling, learns, high_first_loss, below_reference, memorises, validation_rises,
+)  # fmt: skip

@@ -1,0 +1,145 @@
+"""What reached the model: scale, missing values, outliers, sameness."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nndoctor.record.model import Features
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import View
+
+INFO = (
+    SymptomInfo("input-offset", "inputs", "Input values lie far from zero compared with how much they vary.", 8.0, "Mean over deviation of the worst feature that varies; standardised data has 0, pixels in 0..1 about 1."),
+    SymptomInfo("input-scale", "inputs", "Input values are far larger (or smaller) than one.", 20.0, "Root mean square of the inputs; first layers are initialised for 1 (He et al. 2015). Raw digits of 0..16 have 8 and train."),
+    SymptomInfo("feature-scales-differ", "inputs", "Some features vary a hundred times more than others.", 100.0, "Largest over smallest deviation of the features that vary; the largest must exceed 3."),
+    SymptomInfo("input-nonfinite", "inputs", "Inputs hold NaN or infinite values."),
+    SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values."),
+    SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another."),
+    SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 2 % of the values; heavy tails in real tables reach 20 to 30."),
+)  # fmt: skip
+
+
+def _floats(view: View) -> list[Features]:
+    """Inputs that enter as real numbers (token ids have no scale) and meet a layer before any normalisation."""
+    first = min(view.recording.sites, key=lambda s: s.order, default=None)
+    if first is not None and first.function in ("batch_norm", "layer_norm", "group_norm") and not _idle(view, first.module):
+        return []
+    return [f for f in view.recording.features if f.dtype.startswith(("float", "bfloat", "double")) and f.rows >= 4]
+
+
+def _idle(view: View, module: str) -> bool:
+    """Whether a normalisation layer runs on its running statistics in training, and so need not normalise."""
+    mode = next((m for m in view.recording.modes if m.module == module), None)
+    return mode is not None and mode.evaluating > mode.training
+
+
+def _name(view: View, f: Features) -> str:
+    model = next((m.name for m in view.recording.models if m.index == f.model), "")
+    return f"input of {model}" if model else "input"
+
+
+def input_offset(view: View) -> Symptom | None:
+    """Far from zero: the first layer sees nearly the same vector for every sample."""
+    limit = view.thresholds.get("input-offset", 8.0)
+    for f in _floats(view):
+        mean, std = np.array(f.mean), np.array(f.std)
+        varying = std > 0
+        if not varying.any():
+            continue
+        ratio = np.abs(mean[varying]) / std[varying]
+        size = np.abs(mean[varying])
+        big = (ratio > limit) & (size > 3)
+        if big.any():
+            share = float(big.mean())
+            worst = int(np.argmax(np.where(big, ratio, 0)))
+            text = f"{share:.0%} of the input features have a mean many times their deviation (worst: {mean[varying][worst]:.4g} with deviation {std[varying][worst]:.3g})."
+            strength = min(1.0, 0.4 + 0.6 * share) * min(1.0, math.log10(float(size[worst])) / 1.5)
+            return Symptom("input-offset", text, float(ratio[worst]), limit, strength, _name(view, f))
+    return None
+
+
+def input_scale(view: View) -> Symptom | None:
+    """The size of the inputs, whatever their shape."""
+    limit = view.thresholds.get("input-scale", 20.0)
+    for f in _floats(view):
+        mean, std = np.array(f.mean), np.array(f.std)
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = float(np.sqrt(np.nanmean(mean**2 + std**2)))
+        if not math.isfinite(size) or not std.any():
+            continue
+        if size > limit:
+            text = f"Inputs range from {np.nanmin(f.min):.4g} to {np.nanmax(f.max):.4g} (root mean square {size:.4g}); layers are initialised for inputs near 1."
+            return Symptom("input-scale", text, size, limit, min(1.0, 0.3 + math.log10(size / limit) * 0.6), _name(view, f))
+        if 0 < size < 1 / (10 * limit):
+            text = f"Inputs are tiny: root mean square {size:.3g}; layers are initialised for inputs near 1."
+            return Symptom("input-scale", text, size, 1 / (10 * limit), min(1.0, math.log10(1 / (10 * limit * size)) * 0.6 + 0.3), _name(view, f))
+    return None
+
+
+def feature_scales_differ(view: View) -> Symptom | None:
+    """Columns in different units."""
+    limit = view.thresholds.get("feature-scales-differ", 100.0)
+    for f in _floats(view):
+        std = np.array(f.std)
+        std = std[np.isfinite(std) & (std > 0)]
+        if len(std) < 2 or len(f.shape) == 4:
+            continue
+        low, high = float(std.min()), float(std.max())
+        if high / low > limit and high > 3:
+            text = f"Deviations of the input features run from {low:.3g} to {high:.4g}."
+            strength = min(1.0, 0.4 + 0.3 * math.log10(high / low / limit)) * min(1.0, 0.4 + 0.3 * math.log10(high / 3))
+            return Symptom("feature-scales-differ", text, high / low, limit, strength, _name(view, f))
+    return None
+
+
+def input_nonfinite(view: View) -> Symptom | None:
+    """Missing values that reached the model."""
+    for f in view.recording.features:
+        share = float(np.mean(f.missing)) if f.missing else 0.0
+        if share > 0:
+            columns = [i for i, m in enumerate(f.missing) if m > 0]
+            named = ", ".join(str(c) for c in columns[:5]) + ("..." if len(columns) > 5 else "")
+            text = f"{share:.2%} of the input values are NaN or infinite, in {len(columns)} of {len(f.missing)} features (columns {named})."
+            return Symptom("input-nonfinite", text, share, 0.0, 1.0, _name(view, f))
+    sums = [s.input_sum for s in view.recording.steps if s.input_sum is not None]
+    bad = [i for i, s in enumerate(sums, 1) if not math.isfinite(s)]
+    if bad:
+        text = f"{len(bad)} of {len(sums)} input batches hold NaN or infinite values, the first at step {bad[0]}."
+        return Symptom("input-nonfinite", text, len(bad) / len(sums), 0.0, 1.0, "input")
+    return None
+
+
+def target_nonfinite(view: View) -> Symptom | None:
+    """Missing targets."""
+    seen = next((n for n in view.recording.nonfinite if n.where == "target"), None)
+    if seen is None:
+        return None
+    text = f"Targets of {seen.name} hold NaN or infinite values in {seen.count} of {seen.batches} batches."
+    return Symptom("target-nonfinite", text, seen.share, 0.0, 1.0, "target", seen.place)
+
+
+def input_constant(view: View) -> Symptom | None:
+    """All rows alike."""
+    for f in view.recording.features:
+        if f.rows < 16 or f.between is None:
+            continue
+        size = float(np.nanmax(np.abs([*f.min, *f.max])))
+        if f.distinct <= 1 or (size > 0 and f.between < 1e-6 * size) or size == 0:
+            text = f"All {f.rows} input rows seen are alike." if size else "Every input value is zero."
+            return Symptom("input-constant", text, f.between, 0.0, 1.0, _name(view, f))
+    return None
+
+
+def input_outliers(view: View) -> Symptom | None:
+    """Extreme values in few places."""
+    limit = view.thresholds.get("input-outliers", 50.0)
+    for f in _floats(view):
+        if f.outlier_size > limit and 0 < f.outliers < 0.02:
+            text = f"{f.outliers:.2%} of the input values lie more than 20 robust deviations away, the farthest {f.outlier_size:.4g}."
+            return Symptom("input-outliers", text, f.outlier_size, limit, min(1.0, math.log10(f.outlier_size / limit) + 0.3), _name(view, f))
+    return None
+
+
+DETECTORS = (input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, input_outliers)

@@ -1,0 +1,139 @@
+"""What the targets hold, what the predictions make of them, and whether the inputs say anything about them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import View
+
+INFO = (
+    SymptomInfo("class-imbalance", "labels", "One class holds most of the labels.", 0.8, "Its share; below four in five the mean loss still sees the others well."),
+    SymptomInfo("predicts-one-class", "labels", "The network names the same class for nearly every sample.", 0.99, "Share of the most frequent prediction over the last sampled batches."),
+    SymptomInfo("minority-ignored", "labels", "A class that occurs is never predicted, while the commonest one nearly always is."),
+    SymptomInfo("no-signal", "labels", "Inputs have structure, but no reference learner finds any link to the targets."),
+    SymptomInfo("signal-present", "labels", "Reference learners predict the targets from the inputs."),
+    SymptomInfo("signal-nonlinear", "labels", "Nearest neighbours or a kernel predict the targets much better than a linear map does.", 0.15, "Gap on the scale where a constant is 0 and a perfect score 1."),
+    SymptomInfo("signal-after-shift", "labels", "Targets fit the inputs once they are moved by a row or two."),
+    SymptomInfo("few-samples", "labels", "The run sees the same few samples again and again.", 200.0, "Distinct samples, as estimated from repeats."),
+)  # fmt: skip
+
+
+def class_imbalance(view: View) -> Symptom | None:
+    """One class dominates."""
+    limit = view.thresholds.get("class-imbalance", 0.8)
+    labels = view.labels
+    if labels is None or not view.is_classification or view.chance is None or len(labels.counts) < 2 or labels.rows < 50:
+        return None
+    if view.chance <= limit:
+        return None
+    total = sum(labels.counts.values())
+    shares = ", ".join(f"{k}: {v / total:.1%}" for k, v in sorted(labels.counts.items(), key=lambda kv: -kv[1])[:6])
+    return Symptom("class-imbalance", f"Labels seen: {shares}.", view.chance, limit, float(np.clip((view.chance - limit) / 0.15, 0.3, 1.0)), "labels")
+
+
+def predicts_one_class(view: View) -> Symptom | None:
+    """Collapsed predictions."""
+    limit = view.thresholds.get("predicts-one-class", 0.99)
+    labels = view.labels
+    if labels is None or not labels.predicted or len(labels.counts) < 2:
+        return None
+    total = sum(labels.predicted.values())
+    name, count = max(labels.predicted.items(), key=lambda kv: kv[1])
+    if total < 32 or count / total < limit:
+        return None
+    text = f"{count / total:.1%} of the last {total} training predictions are class {name}."
+    return Symptom("predicts-one-class", text, count / total, limit, 1.0, "predictions")
+
+
+def minority_ignored(view: View) -> Symptom | None:
+    """Rare classes get no prediction although they were seen often enough."""
+    labels = view.labels
+    if labels is None or not labels.predicted or view.chance is None or view.chance < 0.7:
+        return None
+    total, seen = sum(labels.predicted.values()), sum(labels.counts.values())
+    common = max(labels.counts, key=lambda k: labels.counts[k])
+    expected = {k: v / seen * total for k, v in labels.counts.items() if k != common}
+    missed = [k for k, e in expected.items() if e >= 4 and labels.predicted.get(k, 0) < 0.15 * e]
+    if not missed or labels.predicted.get(common, 0) / total < view.chance:
+        return None
+    text = f"Class {', '.join(missed[:4])} should come up {sum(expected[k] for k in missed):.0f} times in the last {total} predictions and comes up {sum(labels.predicted.get(k, 0) for k in missed)} times."
+    return Symptom("minority-ignored", text, float(len(missed)), 0.0, len(missed) / max(len(expected), 1), "predictions")
+
+
+def no_signal(view: View) -> Symptom | None:
+    """Structured inputs and targets that no learner connects."""
+    r, f = view.reference, view.features
+    if r is None or r.chance is None or f is None or r.rows < 150 or not f.dtype.startswith(("float", "double")):
+        return None  # the learners compare values; token ids have none
+    scores = [s for s in (r.linear, r.neighbours, r.kernel) if s is not None]
+    best = max(scores) - r.constant
+    if best > r.chance or (f.structure is not None and f.structure < 0.2) or f.structure is None or r.constant > 0.9:
+        return None
+    name = "accuracy" if r.task in ("classes", "binary") else "R2"
+    text = f"On {r.rows} training rows ridge, neighbours and kernel reach {name} {max(scores):.2f} (a constant: {r.constant:.2f}), though the first tenth of the inputs' directions holds {f.structure:.0%} of their variance."
+    return Symptom("no-signal", text, best, r.chance, float(np.clip(2 * f.structure, 0.3, 1.0)) * min(1.0, r.rows / 400), "labels")
+
+
+def signal_present(view: View) -> Symptom | None:
+    """The data can be learnt from."""
+    r = view.reference
+    if r is None or r.chance is None or view.best_reference is None:
+        return None
+    best = max(s for s in (r.linear, r.neighbours, r.kernel) if s is not None)
+    if best - r.constant <= 2 * r.chance or view.best_reference < 0.1:
+        return None
+    name = "accuracy" if r.task in ("classes", "binary") else "R2"
+    return Symptom("signal-present", f"A closed-form learner reaches {name} {best:.2f} on held-out training rows (a constant: {r.constant:.2f}).", best, r.constant, min(1.0, view.best_reference), "labels")
+
+
+def signal_nonlinear(view: View) -> Symptom | None:
+    """The task bends."""
+    limit = view.thresholds.get("signal-nonlinear", 0.15)
+    r = view.reference
+    if r is None or r.linear is None or r.chance is None:
+        return None
+    curved = max(s for s in (r.neighbours, r.kernel) if s is not None)
+    gap = (curved - r.linear) / max(1.0 - r.constant, 1e-9)
+    if gap <= limit or curved - r.constant <= r.chance:
+        return None
+    return Symptom("signal-nonlinear", f"Neighbours or a kernel score {curved:.2f} on held-out rows, a linear map {r.linear:.2f}.", gap, limit, min(1.0, gap / 0.4), "labels")
+
+
+def signal_after_shift(view: View) -> Symptom | None:
+    """Shifted labels."""
+    r = view.reference
+    if r is None or r.shifted is None or r.chance is None or r.linear is None:
+        return None
+    best = max(s for s in (r.linear, r.neighbours, r.kernel) if s is not None)
+    if r.shifted - r.constant <= 3 * r.chance or r.shifted - best <= 2 * r.chance:
+        return None
+    text = f"Held-out score is {best:.2f} with the targets as they are and {r.shifted:.2f} with them moved by {abs(r.shift)} row{'s' if abs(r.shift) > 1 else ''}."
+    return Symptom("signal-after-shift", text, r.shifted, best, 1.0, "labels")
+
+
+def few_samples(view: View) -> Symptom | None:
+    """How many different samples the run draws from."""
+    limit = view.thresholds.get("few-samples", 200.0)
+    f = view.features
+    size = _samples(view)
+    if f is None or size is None or size > limit:
+        return None
+    return Symptom("few-samples", f"Training draws on about {size:.0f} different samples.", size, limit, float(np.clip(1.2 - size / limit, 0.2, 1.0)), "data")
+
+
+def _samples(view: View) -> float | None:
+    """Number of different samples behind the rows seen, by the share of repeats (Chao's estimate for equal chances)."""
+    f = view.features
+    lengths = [x.length for x in view.recording.loaders if x.length]
+    known = max(lengths) if lengths else None
+    if f is None or f.rows < 20:
+        return float(known) if known else None
+    if f.distinct < 0.5 * f.rows:
+        return float(f.distinct)
+    return float(known) if known else None
+
+
+DETECTORS = (
+    class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples,
+)  # fmt: skip

@@ -1,0 +1,219 @@
+"""The loop itself: clearing, backward, step, who is optimised, which mode."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nndoctor.record.model import ParameterInfo, Place
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import View, is_norm
+
+INFO = (
+    SymptomInfo("gradients-carried", "loop", "Gradients of earlier steps are still there when backward begins, and are stepped on again.", 0.5, "Share of a parameter's steps; deliberate accumulation clears after each step and has 0."),
+    SymptomInfo("no-backward", "loop", "The optimiser steps, but backward is never called."),
+    SymptomInfo("no-step", "loop", "Backward is called, but no weight is ever changed."),
+    SymptomInfo("cleared-before-step", "loop", "Gradients are cleared after backward and before the step that should use them.", 0.5, "Share of backward calls (or steps) lost."),
+    SymptomInfo("parameters-outside-optimizer", "loop", "Parameters that the loss reaches are in no optimiser that steps.", 0.02, "Their share of the reached numbers."),
+    SymptomInfo("optimizer-holds-strangers", "loop", "The optimiser holds parameters that the loss does not reach.", 0.5, "Their share of what it holds."),
+    SymptomInfo("frozen-parameters", "loop", "Parameters of the model have requires_grad off.", 0.02, "Their share of the model's numbers."),
+    SymptomInfo("frozen-from-scratch", "loop", "Frozen, or left out of the optimiser, while still at a fresh random initialisation.", 0.3, "Share of the frozen numbers whose distribution is that of a standard initialisation."),
+    SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
+)  # fmt: skip
+
+
+def gradients_carried(view: View) -> Symptom | None:
+    """By step: how many of the parameters that stepped did so on left-over gradients."""
+    limit = view.thresholds.get("gradients-carried", 0.5)
+    steps = [s for s in view.recording.steps[1:] if s.held]
+    if len(steps) < 4:
+        return None
+    shares = np.array([min(1.0, s.carried / s.held) for s in steps])
+    carrying = float((shares > 0).mean())
+    if carrying < limit:
+        return None
+    backward = view.recording.call("backward")
+    part = float(shares[shares > 0].mean())
+    text = f"In {carrying:.0%} of the steps {'all' if part > 0.99 else f'{part:.0%} of the'} gradients were left over from earlier steps when backward began: they add up."
+    strength = 1.0 if carrying > 0.9 else 0.6
+    return Symptom("gradients-carried", text, carrying, limit, strength, "", backward.place if backward else None)
+
+
+def _grew(view: View) -> bool:
+    return bool(view.recording.end and view.recording.end.weights_moved)
+
+
+def no_backward(view: View) -> Symptom | None:
+    """Steps without any backward."""
+    end = view.recording.end
+    steps = view.recording.steps
+    if end is None or end.backwards > 0 or len(steps) < 3 or _grew(view):
+        return None
+    step = view.recording.call("step")
+    return Symptom("no-backward", f"The optimiser made {len(steps)} steps and backward was never called.", 0, 1, 1.0, "", step.place if step else None)
+
+
+def no_step(view: View) -> Symptom | None:
+    """Backward calls, and weights as they were at the start."""
+    end = view.recording.end
+    if end is None or end.backwards < 5 or _grew(view):
+        return None
+    idle = [o for o in view.recording.optimizers if not o.stepped]
+    if len(idle) < len(view.recording.optimizers):
+        return None
+    backward = view.recording.call("backward")
+    place: Place | None = (idle[0].place if idle else None) or (backward.place if backward else None)
+    text = f"Backward was called {end.backwards} times, and no weight has changed: " + ("optimizer.step() is never called." if idle else "nothing steps.")
+    return Symptom("no-step", text, 0, 1, 1.0, "", backward.place if backward and backward.place else place)
+
+
+def cleared_before_step(view: View) -> Symptom | None:
+    """Steps that find no gradient, or backward calls whose gradients no step sees."""
+    limit = view.thresholds.get("cleared-before-step", 0.5)
+    steps = [s for s in view.recording.steps if s.optimizers]
+    end = view.recording.end
+    if len(steps) < 3 or end is None or end.backwards == 0:
+        return None
+    where = view.recording.call("zero_grad")
+    place = where.place if where else None
+    empty = float(np.mean([s.held == 0 and s.backwards > 0 for s in steps]))
+    reached_held = bool(view.reached & view.optimised) or not view.reached
+    if empty > limit and reached_held and not view.gradients_vanish_numerically():
+        text = f"In {empty:.0%} of the steps the optimiser found no gradient although backward had just run."
+        return Symptom("cleared-before-step", text, empty, limit, 1.0, "", place)
+    wasted = sum(s.wasted for s in steps)
+    made = sum(s.backwards for s in steps)
+    if made and wasted / made > limit:
+        text = f"{wasted / made:.0%} of {made} backward calls were cleared away before any step used them ({len(steps)} steps)."
+        return Symptom("cleared-before-step", text, wasted / made, limit, 1.0, "", view.place_of("step") or place)
+    return None
+
+
+def _numbers(parameters: list[ParameterInfo]) -> int:
+    return sum(math.prod(p.shape) for p in parameters)
+
+
+def _names(parameters: list[ParameterInfo]) -> str:
+    names = list(dict.fromkeys(p.module or p.name for p in parameters))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def parameters_outside_optimizer(view: View) -> Symptom | None:
+    """Reached and trainable, but nobody steps on them. Layers the model does not own are told elsewhere."""
+    limit = view.thresholds.get("parameters-outside-optimizer", 0.02)
+    if not view.optimised or not view.reached or not any(o.stepped for o in view.recording.optimizers):
+        return None
+    stepped = {i for o in view.recording.optimizers if o.stepped for g in o.groups for i in g.parameters}
+    reached = [view.parameters[i] for i in view.reached if i in view.parameters and view.parameters[i].requires_grad]
+    outside = [p for p in reached if p.index not in stepped and not (p.model < 0 and ".(" in p.name)]
+    if not reached or not outside:
+        return None
+    share = _numbers(outside) / max(_numbers(reached), 1)
+    if share <= limit and not any(len(p.shape) >= 2 for p in outside):
+        return None
+    optimizer = next(o for o in view.recording.optimizers if o.stepped)
+    text = f"The loss reaches {len(outside)} tensors ({share:.0%} of the numbers) that no optimiser holds: {_names(outside)}."
+    strength = min(1.0, 0.5 + share)
+    return Symptom("parameters-outside-optimizer", text, share, limit, strength, outside[0].module, optimizer.place)
+
+
+def optimizer_holds_strangers(view: View) -> Symptom | None:
+    """What it holds has nothing to do with the loss."""
+    limit = view.thresholds.get("optimizer-holds-strangers", 0.5)
+    if not view.reached:
+        return None
+    worst: Symptom | None = None
+    live = {view.parameters[i].model for i in view.reached if i in view.parameters}
+    for o in view.recording.optimizers:
+        held = [view.parameters[i] for g in o.groups for i in g.parameters if i in view.parameters]
+        strangers = [p for p in held if p.index not in view.reached and p.requires_grad and (p.model < 0 or p.model not in live)]
+        if not held or not strangers:
+            continue
+        share = _numbers(strangers) / max(_numbers(held), 1)
+        if share > limit and (worst is None or share > (worst.value or 0)):
+            text = f"{share:.0%} of what {o.type} holds is not reached by the loss ({_names(strangers)}): it steps on another model's parameters."
+            worst = Symptom("optimizer-holds-strangers", text, share, limit, min(1.0, share), "", o.place)
+    return worst
+
+
+def frozen_parameters(view: View) -> Symptom | None:
+    """requires_grad off in a model that learns otherwise."""
+    limit = view.thresholds.get("frozen-parameters", 0.02)
+    frozen = _frozen(view)
+    models = {p.model for p in frozen}
+    everything = [p for p in view.recording.parameters if p.model in models]
+    if not frozen:
+        return None
+    share = _numbers(frozen) / max(_numbers(everything), 1)
+    if share <= limit:
+        return None
+    text = f"requires_grad is off for {len(frozen)} of {len(everything)} parameters ({share:.0%} of the numbers): {_names(frozen)}."
+    return Symptom("frozen-parameters", text, share, limit, min(1.0, 0.4 + share), frozen[0].module, frozen[0].place)
+
+
+def _frozen(view: View) -> list[ParameterInfo]:
+    """Frozen parameters of models that are partly trained: a teacher that is frozen as a whole is none of them."""
+    live = {view.parameters[i].model for i in view.reached if i in view.parameters}
+    return [p for p in view.recording.parameters if not p.requires_grad and p.model in live and p.model >= 0 and not is_norm(p)]
+
+
+def looks_fresh(p: ParameterInfo) -> bool | None:
+    """Whether a weight tensor has the distribution of a standard initialisation; None where it is too small to tell.
+
+    Uniform within plus or minus 1/sqrt(fan_in) (torch's default) or within Xavier's or He's bound, or normal with one of their
+    deviations. Training spoils the match of bound, deviation and kurtosis.
+    """
+    if len(p.shape) < 2 or math.prod(p.shape) < 64 or not p.std or not p.fan_in or p.fourth is None or p.max_abs is None:
+        return None
+    fan_out = math.prod(p.shape) / max(p.shape[1], 1)
+    width = 0.12 + 2.5 / math.sqrt(math.prod(p.shape))
+    if abs(p.fourth - 1.8) < width and abs(p.std * math.sqrt(3) / p.max_abs - 1) < 0.12:
+        bounds = (1 / math.sqrt(p.fan_in), math.sqrt(6 / p.fan_in), math.sqrt(3 / p.fan_in), math.sqrt(6 / (p.fan_in + fan_out)), 1 / math.sqrt(max(p.shape[0], 1)), 1 / math.sqrt(max(p.shape[0] // 3, 1)), 1 / math.sqrt(max(p.shape[0] // 4, 1)))
+        return any(0.9 < p.max_abs / b <= 1.005 for b in bounds)
+    if abs(p.fourth - 3.0) < 4 * width:
+        deviations = (math.sqrt(2 / p.fan_in), math.sqrt(1 / p.fan_in), math.sqrt(2 / (p.fan_in + fan_out)), 0.02, 1.0)
+        return any(abs(p.std / d - 1) < width for d in deviations)
+    return False
+
+
+def frozen_from_scratch(view: View) -> Symptom | None:
+    """Freezing makes sense for weights that were trained before; these never were."""
+    limit = view.thresholds.get("frozen-from-scratch", 0.3)
+    stepped = {i for o in view.recording.optimizers if o.stepped for g in o.groups for i in g.parameters}
+    outside = [view.parameters[i] for i in view.reached if i in view.parameters and i not in stepped and stepped]
+    still = [p for p in [*_frozen(view), *outside] if looks_fresh(p) is not None]
+    if not still:
+        return None
+    fresh = [p for p in still if looks_fresh(p)]
+    share = _numbers(fresh) / max(_numbers(still), 1)
+    if share < limit:
+        return None
+    text = f"{_names(fresh)} never change{'s' if len(fresh) == 1 else ''} and still hold{'s' if len(fresh) == 1 else ''} a fresh random initialisation."
+    return Symptom("frozen-from-scratch", text, share, limit, share, fresh[0].module, fresh[0].place)
+
+
+def eval_mode(view: View) -> Symptom | None:
+    """Dropout and batch norm in evaluation mode because the whole model is."""
+    limit = view.thresholds.get("eval-mode", 0.3)
+    modes = [m for m in view.recording.modes if m.training + m.evaluating > 0]
+    flags = [s.training for s in view.recording.steps if s.training is not None]
+    if not modes or not flags:
+        return None
+    off = float(np.mean([not f for f in flags]))
+    minding = [m for m in modes if m.evaluating > m.root_training]
+    if off < limit or not minding:
+        return None
+    first = flags.index(False) + 1
+    kinds = sorted({m.type for m in minding})
+    fresh = [m for m in minding if "BatchNorm" in m.type and m.fresh]
+    text = f"model.training is off in {off:.0%} of the training forwards, from step {first} on; {', '.join(kinds)} behave{'s' if len(kinds) == 1 else ''} as at test time"
+    text += ", and the running statistics are still 0 and 1, so nothing is normalised." if fresh else "."
+    call = view.recording.call("eval")
+    return Symptom("eval-mode", text, off, limit, min(1.0, 0.6 + 0.4 * off), minding[0].module, call.place if call else None)
+
+
+DETECTORS = (
+    gradients_carried, no_backward, no_step, cleared_before_step, parameters_outside_optimizer, optimizer_holds_strangers,
+    frozen_parameters, frozen_from_scratch, eval_mode,
+)  # fmt: skip

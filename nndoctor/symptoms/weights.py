@@ -1,0 +1,153 @@
+"""How the weights begin, and how far steps move them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nndoctor.record.model import ParameterInfo
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import Array, View, is_norm
+
+INFO = (
+    SymptomInfo("weights-constant", "weights", "Weight matrices of hidden layers start with all values equal: their units can never differ."),
+    SymptomInfo("weights-too-large", "weights", "Weights start far larger than their layer's fan-in allows.", 3.0, "Deviation times the root of the fan-in; He et al. use 1.41, LeCun 1, torch's default 0.58."),
+    SymptomInfo("weights-too-small", "weights", "Weights start far smaller than their layer's fan-in asks for.", 0.06, "The same measure; a tenth of torch's default."),
+    SymptomInfo("bias-off", "weights", "Biases start far from zero.", 1.5, "Mean size; torch's default stays below 1, forget gates are set to 1."),
+    SymptomInfo("updates-tiny", "weights", "Each step moves the weights by a negligible part of their size.", 3e-5, "Median of update over weight; about 1e-3 is healthy (Karpathy, CS231n), 1e-6 crawls."),
+    SymptomInfo("updates-huge", "weights", "Each step moves the weights by a large part of their size.", 0.08, "Median of update over weight over the first looks; 1e-3 is healthy, 1e-1 thrashes (TheDeepChecker)."),
+    SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
+)  # fmt: skip
+
+
+def _hidden_weights(view: View) -> list[ParameterInfo]:
+    return [p for p in view.weights() if p.requires_grad and (p.index in view.reached or not view.reached)]
+
+
+def weights_constant(view: View) -> Symptom | None:
+    """The last layer may start at zero and still learn; one before another layer may not."""
+    weights = _hidden_weights(view)
+    flat = [p for p in weights if p.std == 0 and math.prod(p.shape) > 1 and p.shape[0] > 1]
+    inner = [p for p in flat if p is not weights[-1]]
+    if not inner:
+        return None
+    text = f"All values of {', '.join(p.name for p in inner[:4])} start at {inner[0].mean:.4g}: every unit of a layer computes and learns the same."
+    return Symptom("weights-constant", text, float(len(inner)), 0, min(1.0, 0.5 + len(inner) / max(len(weights), 1)), inner[0].module, inner[0].place)
+
+
+def _gain(p: ParameterInfo) -> float | None:
+    if p.std is None or not p.fan_in or math.prod(p.shape) < 8 or not math.isfinite(p.std):
+        return None
+    return math.hypot(p.std, p.mean or 0.0) * math.sqrt(p.fan_in)
+
+
+def weights_too_large(view: View) -> Symptom | None:
+    """By layer, against its own fan-in."""
+    limit = view.thresholds.get("weights-too-large", 3.0)
+    gains = [(g, p) for p in _hidden_weights(view) if (g := _gain(p)) is not None]
+    large = [(g, p) for g, p in gains if g > limit]
+    if not large:
+        return None
+    worst, p = max(large, key=lambda gp: gp[0])
+    share = len(large) / len(gains)
+    text = f"{p.name} starts with deviation {p.std:.3g} at {p.fan_in} inputs, {worst / math.sqrt(2):.1f} times He's; so do {len(large)} of {len(gains)} weight tensors."
+    return Symptom("weights-too-large", text, worst, limit, min(1.0, (0.3 + 0.7 * math.log10(worst / limit) / 0.5)) * (0.5 + 0.5 * share), p.module, p.place)
+
+
+def weights_too_small(view: View) -> Symptom | None:
+    """A deliberately small last layer is common and harmless: at least two tensors, or the first one."""
+    limit = view.thresholds.get("weights-too-small", 0.06)
+    weights = _hidden_weights(view)
+    gains = [(g, p) for p in weights if (g := _gain(p)) is not None and p.std]
+    small = [(g, p) for g, p in gains if g < limit]
+    inner = [(g, p) for g, p in small if p is not weights[-1]]
+    if not inner:
+        return None
+    worst, p = min(inner, key=lambda gp: gp[0])
+    text = f"{p.name} starts with deviation {p.std:.3g} at {p.fan_in} inputs, {math.sqrt(2) / worst:.0f} times smaller than He's; so do {len(small)} of {len(gains)} weight tensors."
+    return Symptom("weights-too-small", text, worst, limit, min(1.0, 0.4 + 0.5 * math.log10(limit / worst)) * (0.5 + 0.5 * len(small) / len(gains)), p.module, p.place)
+
+
+def bias_off(view: View) -> Symptom | None:
+    """Biases of layers, by mean size."""
+    limit = view.thresholds.get("bias-off", 1.5)
+    found = []
+    for p in view.recording.parameters:
+        named = p.name.rsplit(".", 1)[-1]
+        if p.requires_grad and len(p.shape) == 1 and "bias" in named and not is_norm(p) and p.mean is not None and math.isfinite(p.mean):
+            size = math.hypot(p.mean, p.std or 0.0)
+            if size > limit:
+                found.append((size, p))
+    if not found:
+        return None
+    size, p = max(found, key=lambda sp: sp[0])
+    inner = p is not [q for q in view.recording.parameters if "bias" in q.name][-1]
+    text = f"{p.name} starts around {p.mean:.3g}{'; so do ' + str(len(found) - 1) + ' other biases' if len(found) > 1 else ''}."
+    return Symptom("bias-off", text, size, limit, min(1.0, 0.4 + 0.5 * math.log10(size / limit)) * (1.0 if inner else 0.6), p.module, p.place)
+
+
+def update_ratios(view: View) -> Array:
+    """Update over weight [samples, weight matrices]; NaN where it is unknown."""
+    indices = [p.index for p in view.weights() if p.index in view.optimised or not view.optimised]
+    rows = []
+    for s in view.recording.samples:
+        known = {x.parameter: x for x in s.parameters}
+        row = [known[i].update / known[i].weight if i in known and known[i].update is not None and known[i].weight > 0 else np.nan for i in indices]  # type: ignore[operator]
+        rows.append(row)
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(indices))
+
+
+def updates_tiny(view: View) -> Symptom | None:
+    """Over the whole probe, where gradients do flow."""
+    limit = view.thresholds.get("updates-tiny", 3e-5)
+    ratios = update_ratios(view)
+    if ratios.size == 0 or len(ratios) < 4:
+        return None
+    by_step = np.array([np.nanmedian(r) if np.isfinite(r).any() else np.nan for r in ratios])
+    if not np.isfinite(by_step).any() or np.nanmax(by_step) == 0:
+        return None
+    middle = float(np.nanmedian(by_step))
+    late = by_step[np.isfinite(by_step)][-3:]
+    if middle >= limit or float(np.mean(late)) > 3 * limit:
+        return None
+    text = f"A step moves the weights by {middle:.1e} of their size in the median; about 1e-3 is usual."
+    return Symptom("updates-tiny", text, middle, limit, min(1.0, 0.4 + 0.4 * math.log10(limit / max(middle, 1e-12))))
+
+
+def updates_huge(view: View) -> Symptom | None:
+    """Over the first looks, before anything broke."""
+    limit = view.thresholds.get("updates-huge", 0.08)
+    ratios = update_ratios(view)
+    if ratios.size == 0:
+        return None
+    head = ratios[:8]
+    by_step = [float(np.nanmedian(r)) for r in head if np.isfinite(r).any()]
+    if not by_step:
+        return None
+    value = float(np.median(by_step))
+    peak = max(by_step)
+    if value <= limit and peak <= 5 * limit:
+        return None
+    size = max(value, peak / 5)
+    text = f"In the first steps the weights move by {max(value, peak if value <= limit else value):.2g} of their size a step (median over layers); about 1e-3 is usual."
+    return Symptom("updates-huge", text, size, limit, min(1.0, 0.4 + 0.5 * math.log10(min(size, 1e6) / limit)))
+
+
+def weights_grow(view: View) -> Symptom | None:
+    """Runaway weights."""
+    limit = view.thresholds.get("weights-grow", 5.0)
+    samples = view.recording.samples
+    if len(samples) < 3:
+        return None
+    first = {x.parameter: x.weight for x in samples[0].parameters}
+    last = {x.parameter: x.weight for x in samples[-1].parameters}
+    growth = [last[p.index] / first[p.index] for p in view.weights() if first.get(p.index, 0) > 0 and p.index in last]
+    known = [g if math.isfinite(g) else math.inf for g in growth]
+    if not known or float(np.median(known)) < limit:
+        return None
+    value = float(np.median(known))
+    return Symptom("weights-grow", f"The weights have grown to {value:.3g} times their size at the start.", value, limit, min(1.0, 0.4 + 0.4 * math.log10(min(value, 1e6) / limit)))
+
+
+DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, updates_huge, weights_grow)

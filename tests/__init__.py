@@ -1,0 +1,1 @@
+"""Tests import each other's samples by `tests.`."""

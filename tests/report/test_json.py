@@ -1,0 +1,119 @@
+"""The JSON report: the contract's fields, and valid JSON whatever the numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nndoctor.diagnosis.model import Trial
+from nndoctor.report.json import render
+from nndoctor.symptoms.model import Symptom
+from nndoctor.version import __version__
+from tests.report import samples
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The document, refused where it is more than JSON allows."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    document = json.loads(text, parse_constant=refuse)
+    assert isinstance(document, dict)
+    return document
+
+
+@pytest.mark.parametrize("name", samples.SAMPLES)
+def test_document(name: str, gold: Callable[[str, str], None]) -> None:
+    """The whole document is the gold file's, and strict JSON."""
+    text = render(samples.SAMPLES[name]())
+    parsed(text)
+
+    gold(f"{name}.json", text.replace(f'"nndoctor": "{__version__}"', '"nndoctor": "VERSION"'))
+
+
+def test_every_field_of_the_contract() -> None:
+    """What the contract shows is there, by these names."""
+    document = parsed(render(samples.sick()))
+    first = document["causes"][0]
+
+    assert 1 == document["schema_version"]
+    assert {"nndoctor", "script", "verdict", "causes", "run"} <= set(document)
+    assert {
+        "id", "title", "severity", "confidence", "confirmed", "location", "evidence", "fix", "documents", "trial",
+    } <= set(first)  # fmt: skip
+    assert {"file": "train.py", "line": 14, "module": "net.3"} == first["location"]
+    assert {"symptom", "text", "value", "threshold", "where"} <= set(first["evidence"][0])
+    assert {"change": "softmax bypassed", "steps": 161, "before": 2.243, "after": 0.312, "measure": "loss"} == first[
+        "trial"
+    ]
+    assert {"steps": 161, "seconds": 4.1, "device": "cpu", "parameters": 9610}.items() <= document["run"].items()
+    assert first["confirmed"] is True
+
+
+def test_causes_are_in_the_order_of_suspicion() -> None:
+    """All suspects, notes as well, ranked as the diagnosis ranks them."""
+    causes = parsed(render(samples.sick()))["causes"]
+
+    assert ["loss-input", "lr-too-low", "bad-initialization", "dataset-too-small", "batch-too-large"] == [
+        c["id"] for c in causes
+    ]
+    assert [None, "loss-input", None, None, None] == [c["consequence_of"] for c in causes]
+
+
+def test_without_place_and_trial() -> None:
+    """No line to blame is null, no trial is null, and then nothing is confirmed or refuted."""
+    third = parsed(render(samples.sick()))["causes"][2]
+
+    assert (None, None, None) == (third["location"], third["trial"], third["confirmed"])
+
+
+def test_a_trial_that_refutes() -> None:
+    """`confirmed` is false where a trial was made and the run did not learn."""
+    diagnosis = samples.sick()
+    refuted = replace(diagnosis.suspects[0], trial=Trial("x", 10, 1.0, math.nan, "loss", False))
+    first = parsed(render(replace(diagnosis, suspects=[refuted])))["causes"][0]
+
+    assert (False, "nan") == (first["confirmed"], first["trial"]["after"])
+
+
+@pytest.mark.parametrize(("value", "spelt"), [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf"), (None, None)])
+def test_numbers_that_json_lacks(value: float | None, spelt: str | None) -> None:
+    """Numbers that are not finite are spelt as in a recording."""
+    diagnosis = samples.diverged()
+    document = parsed(render(replace(diagnosis, symptoms=[Symptom("x", "y", value, value)])))
+
+    assert (spelt, spelt) == (document["symptoms"][0]["value"], document["symptoms"][0]["threshold"])
+
+
+def test_no_diagnosis_says_why() -> None:
+    """An inconclusive run has no causes, and its reason, error and traceback in `run`."""
+    document = parsed(render(samples.inconclusive()))
+
+    assert ("inconclusive", []) == (document["verdict"], document["causes"])
+    assert ["No training step was made."] == document["reasons"]
+    assert "error" == document["run"]["reason"]
+    assert document["run"]["error"].startswith("FileNotFoundError")
+    assert document["run"]["traceback"].startswith("Traceback")
+
+
+def test_a_broken_off_recording() -> None:
+    """Without an end the steps that arrived are counted, and the reason is `lost`."""
+    diagnosis = samples.sick()
+    diagnosis.recording.end = None
+    run = parsed(render(diagnosis))["run"]
+
+    assert (161, None, "lost") == (run["steps"], run["seconds"], run["reason"])
+
+
+def test_names_that_utf8_cannot_hold() -> None:
+    """A file name with undecodable bytes does not break the document."""
+    diagnosis = samples.sick()
+    diagnosis.recording.header.script = "tr\udce9ain.py"
+
+    assert "tr?ain.py" == parsed(render(diagnosis).encode("utf-8").decode("utf-8"))["script"]
