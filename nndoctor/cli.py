@@ -83,6 +83,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names; click refuses a word that names none, in its own words."""
         name = args[0]
         if self.get_command(ctx, name) is None:
             from nndoctor.config import suggestion

@@ -44,7 +44,7 @@ class Names:
     symptoms: Collection[str]
 
 
-class _Wrong(Exception):
+class _WrongError(Exception):
     """What is wrong with one value: the end of a sentence that begins with its key."""
 
 
@@ -140,7 +140,7 @@ def check(content: Mapping[Any, Any], source: str, names: Names | None = None) -
             continue
         try:
             fields[key.replace("-", "_")] = KEYS[key](value, names or Names((), ()))
-        except _Wrong as wrong:
+        except _WrongError as wrong:
             mistakes.append(f"{key} {wrong}")
     if mistakes:
         raise UsageError(f"{source}: {'; '.join(mistakes)}" + ("" if source == "command line" else f" ({EXAMPLE})"))
@@ -165,28 +165,28 @@ def _number(value: Any) -> float:
         except ValueError:
             pass
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise _Wrong(f"must be a number, not {value!r}")
+        raise _WrongError(f"must be a number, not {value!r}")
     return value
 
 
 def _positive(value: Any, names: Names) -> float:
     found = float(_number(value))
     if found <= 0:
-        raise _Wrong(f"must be above 0, not {value!r}")
+        raise _WrongError(f"must be above 0, not {value!r}")
     return found
 
 
 def _whole(value: Any, names: Names) -> int:
     found = _number(value)
     if found != int(found) or found < 1:
-        raise _Wrong(f"must be a whole number from 1, not {value!r}")
+        raise _WrongError(f"must be a whole number from 1, not {value!r}")
     return int(found)
 
 
 def _one_of(valid: tuple[str, ...]) -> Callable[[Any, Names], str]:
     def read(value: Any, names: Names) -> str:
         if value not in valid:
-            raise _Wrong(f"must be one of {', '.join(valid)}, not {value!r}")
+            raise _WrongError(f"must be one of {', '.join(valid)}, not {value!r}")
         return str(value)
 
     return read
@@ -196,26 +196,26 @@ def _causes(value: Any, names: Names) -> frozenset[str]:
     """Ids of causes: a list of strings, each possibly several with commas between."""
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):
-        raise _Wrong(f"must be a list of cause ids such as [lr-too-low, not-shuffled], not {value!r}")
+        raise _WrongError(f"must be a list of cause ids such as [lr-too-low, not-shuffled], not {value!r}")
     ids = [i.strip() for part in parts for i in part.split(",") if i.strip()]
     unknown = [f"{i!r}{_near(i, names.causes)}" for i in ids if i not in names.causes]
     if unknown:
-        raise _Wrong(f"names no cause: {', '.join(unknown)}; `nndoctor causes` lists them")
+        raise _WrongError(f"names no cause: {', '.join(unknown)}; `nndoctor causes` lists them")
     return frozenset(ids)
 
 
 def _thresholds(value: Any, names: Names) -> Mapping[str, float]:
     if not isinstance(value, dict):
-        raise _Wrong(f"must be a table of numbers by symptom such as {{updates-tiny: 1e-6}}, not {value!r}")
+        raise _WrongError(f"must be a table of numbers by symptom such as {{updates-tiny: 1e-6}}, not {value!r}")
     wrong = [f"{n!r}{_near(str(n), names.symptoms)}" for n in value if n not in names.symptoms]
     if wrong:
-        raise _Wrong(f"names no symptom: {', '.join(wrong)}; `nndoctor symptoms` lists them")
+        raise _WrongError(f"names no symptom: {', '.join(wrong)}; `nndoctor symptoms` lists them")
     numbers = {}
     for name, limit in value.items():
         try:
             numbers[name] = float(_number(limit))
-        except _Wrong as error:
-            raise _Wrong(f"of {name} {error}") from None
+        except _WrongError as error:
+            raise _WrongError(f"of {name} {error}") from None
     return MappingProxyType(numbers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -333,12 +334,13 @@ def test_refusal(watched: Watched, arguments: list[str], said: str, capsys: pyte
     assert [] == watched.calls
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_unwritable_output(watched: Watched, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A directory in which nothing may be written is told before the run, not after it."""
-    tmp_path.chmod(0o500)
+def test_unwritable_output(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A directory in which nothing may be written is told before the run, not after it. (Root may write everywhere.)"""
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
 
-    assert "permission denied" in refused(capsys, "check", "--output", "report", "train.py")
+    assert "report: cannot be written: permission denied" == refused(capsys, "check", "--output", "report", "train.py")
     assert [] == watched.calls
 
 
@@ -414,17 +416,19 @@ def test_both_spellings(tmp_path: Path) -> None:
 
 
 def test_help_is_quick(tmp_path: Path) -> None:
-    """Help takes less than 0.3 s at its best of five, and imports nothing heavy."""
-    times = []
-    for _ in range(5):
+    """Help takes less than 0.3 s at the best of ten tries on a busy machine, and imports nothing heavy."""
+    fastest = math.inf
+    for _ in range(10):
         start = time.perf_counter()
         assert 0 == nndoctor("--help", cwd=tmp_path).returncode
-        times.append(time.perf_counter() - start)
+        fastest = min(fastest, time.perf_counter() - start)
+        if fastest < 0.3:
+            break
     heavy = "{'torch', 'numpy', 'rich', 'yaml'}"
     check = f"import sys, nndoctor.cli as c; c.run(['check', '--help']); print(sorted({heavy} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
 
-    assert min(times) < 0.3
+    assert fastest < 0.3
     assert "[]" == found.stdout.splitlines()[-1]
 
 

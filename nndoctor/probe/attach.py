@@ -81,6 +81,8 @@ class Watch:
                 str(torch.__version__), "cpu", torch.get_num_threads(), self._steps, self._seconds,
             )
         )  # fmt: skip
+        # A forked worker has nothing to watch; its patches stay, and do nothing.
+        os.register_at_fork(after_in_child=lambda: setattr(self.session, "off", True))
         replace = self._patches.replace
         replace(nn.Module, "__call__", self._module_call)
         replace(nn.Module, "__init__", self._module_init)

@@ -210,8 +210,16 @@ class Run:
         By os._exit: an exception would be swallowed by a bare `except:`, and a signal may be handled. Returns where
         there is nothing to stop: in a forked child, which is no run of its own, and once the script has ended by itself.
         """
-        if self._close(reason):
-            self._exit(0)
+        try:
+            if not self._close(reason):
+                return
+        except BaseException:
+            # A fault of ours. The caller is in the midst of the script, which might swallow it and run on for ever.
+            import traceback
+
+            traceback.print_exc()
+            self._exit(1)
+        self._exit(0)
 
     def leave(self, reason: str, **fields: Any) -> None:
         """The main module's code is done: write the end, now or once the last thread has ended that Python waits for."""

@@ -134,7 +134,7 @@ def _measured(symptom: Symptom) -> str:
     parts = [] if symptom.value is None else [f"value {number(symptom.value)}"]
     parts += [] if symptom.threshold is None else [f"threshold {number(symptom.threshold)}"]
     parts += [clean(symptom.where)] if symptom.where else []
-    parts += [place(symptom.place)] if symptom.place else []
+    parts += [place(symptom.place)] if symptom.place and place(symptom.place) not in clean(symptom.where) else []
     return f" [{', '.join(parts)}]" if parts else ""
 
 

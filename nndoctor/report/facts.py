@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Callable
+from os.path import normpath
 
-from nndoctor.record.model import End, Features, Labels, LoaderInfo, LossInfo, OptimizerInfo, Recording
+from nndoctor.record.model import End, Features, Labels, LoaderInfo, LossInfo, OptimizerInfo, Place, Recording
 from nndoctor.report.words import clean, count, duration, listing, number, place, setting, shape
 
 _MANY = 3  # models, losses or optimisers named before "and 2 more"
@@ -35,7 +36,9 @@ def watched(recording: Recording) -> list[tuple[str, str]]:
 
 def _model(recording: Recording) -> str:
     if not recording.models:
-        return "no module was called" if recording.steps else "none seen"
+        tensors = count(len(recording.parameters), "loose tensor")
+        size = count(parameter_count(recording), "parameter")
+        return f"no module was called; {size} in {tensors}" if recording.parameters else "none seen"
     words = []
     for model in recording.models[:_MANY]:
         name = model.name if model.name == model.type else f"{model.name} ({model.type})"
@@ -62,7 +65,8 @@ def parameter_count(recording: Recording) -> int:
 def loss_name(loss: LossInfo) -> str:
     """`cross_entropy`, or `squared error, by hand`."""
     if loss.function.startswith(_BY_HAND):
-        return clean(loss.function.removeprefix(_BY_HAND)).replace("_", " ").replace("-", " ") + ", by hand"
+        form = clean(loss.function.removeprefix(_BY_HAND)).replace("_", " ").replace("-", " ")
+        return "by hand" if form == "other" else f"{form}, by hand"
     return clean(loss.function)
 
 
@@ -75,9 +79,9 @@ def _loss(recording: Recording) -> str:
     if not recording.losses:
         return ""
     ranked = sorted(recording.losses, key=lambda loss: -loss.calls)
-    return "; ".join(
-        loss_name(loss) + (f" at {place(loss.place)}" if loss.place else "") for loss in ranked[:_MANY]
-    ) + _more(len(ranked), "loss", "losses")
+    return "; ".join(loss_name(loss) + _at(loss.place, recording) for loss in ranked[:_MANY]) + _more(
+        len(ranked), "loss", "losses"
+    )
 
 
 def _optimizer(recording: Recording) -> str:
@@ -93,8 +97,7 @@ def _one_optimizer(optimizer: OptimizerInfo, recording: Recording) -> str:
         values = list(dict.fromkeys(setting(g.settings[key]) for g in optimizer.groups if key in g.settings))
         if values and (always or values != ["0"]):
             parts.append(f"{key} {listing(values[:4])}{_rate_change(optimizer, recording) if key == 'lr' else ''}")
-    made = f" at {place(optimizer.place)}" if optimizer.place else ""
-    return ", ".join(parts) + made
+    return ", ".join(parts) + _at(optimizer.place, recording)
 
 
 def _rate_change(optimizer: OptimizerInfo, recording: Recording) -> str:
@@ -167,6 +170,12 @@ def step_count(recording: Recording) -> int:
     return max(recording.end.steps if recording.end else 0, len(recording.steps))
 
 
+def validation_score(recording: Recording, name: str) -> float | None:
+    """Accuracy or R2 of the last validation pass that has one."""
+    scores = [e.accuracy if name == "accuracy" else e.r2 for e in recording.evaluations]
+    return next((score for score in reversed(scores) if score is not None), None)
+
+
 def ending(recording: Recording, full: bool = False) -> str:
     """How the run ended, as half a sentence; `full` gives the script's own message as well."""
     end = recording.end
@@ -205,6 +214,14 @@ _ENDINGS: dict[str, Callable[[End, Recording], str]] = {
     "timeout": lambda end, recording: "the time for the whole run was over",
     "lost": lambda end, recording: "the script went away without a word",
 }
+
+
+def _at(where: Place | None, recording: Recording) -> str:
+    """` at line 14`, with the file where it is not the script."""
+    if where is None:
+        return ""
+    own = normpath(where.file) == normpath(recording.header.script)
+    return f" at line {where.line}" if own else f" at {place(where)}"
 
 
 def _more(n: int, noun: str, plural: str = "") -> str:

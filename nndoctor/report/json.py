@@ -12,7 +12,7 @@ from typing import Any
 
 from nndoctor.diagnosis.model import Curve, Diagnosis, RuledOut, Suspect, Trial
 from nndoctor.record.model import Place, Recording
-from nndoctor.report.facts import parameter_count, step_count
+from nndoctor.report.facts import parameter_count, step_count, validation_score
 from nndoctor.report.suspects import fixes
 from nndoctor.symptoms.model import Symptom
 from nndoctor.version import __version__
@@ -32,7 +32,7 @@ def render(diagnosis: Diagnosis) -> str:
             "verdict": diagnosis.verdict,
             "causes": [_suspect(s) for s in diagnosis.suspects],
             "run": _run(diagnosis.recording),
-            "curve": _curve(diagnosis.curve),
+            "curve": _curve(diagnosis.curve, diagnosis.recording),
             "reasons": list(diagnosis.reasons),
             "symptoms": [_symptom(s) for s in diagnosis.symptoms],
             "ruled_out": [_ruled_out(r) for r in diagnosis.ruled_out],
@@ -114,7 +114,7 @@ def _run(recording: Recording) -> dict[str, Any]:
     }
 
 
-def _curve(curve: Curve) -> dict[str, Any]:
+def _curve(curve: Curve, recording: Recording) -> dict[str, Any]:
     return {
         "reading": curve.reading,
         "first": curve.first,
@@ -122,8 +122,8 @@ def _curve(curve: Curve) -> dict[str, Any]:
         "constant": curve.constant,
         "score": curve.score,
         "measure": curve.score_name or None,
-        "training_score": curve.task_score,
-        "validation_score": curve.validation_score,
+        "training": curve.task_score,
+        "validation": validation_score(recording, curve.score_name),
     }
 
 

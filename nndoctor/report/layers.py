@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from statistics import median
 
 from nndoctor.record.model import Activation, ParameterSample, Recording, Site
@@ -130,10 +131,16 @@ def layer_table(page: Page, recording: Recording) -> None:
 
 def _cells(layer: Layer, room: int) -> list[Part]:
     return [
-        _end_of(clean(layer.name), room), _end_of(clean(layer.type), _TYPE - 2), number(layer.gradient),
+        _end_of(_without_folders(clean(layer.name)), room), _end_of(clean(layer.type), _TYPE - 2), number(layer.gradient),
         number(layer.weight), number(layer.update, 2), number(layer.spread), percent(layer.zero),
         percent(layer.saturated), percent(layer.dead),
     ]  # fmt: skip
+
+
+def _without_folders(name: str) -> str:
+    """`relu@models/net.py:28` as `relu@net.py:28`: what a functional call is known by is long enough."""
+    function, at, path = name.partition("@")
+    return function + at + PurePath(path).name if at else name
 
 
 def _end_of(name: str, room: int) -> str:

@@ -83,7 +83,8 @@ class Page:
 
     def table(self, head: Sequence[str], body: Sequence[Sequence[Part]], indent: int = 2, words: int = 1) -> None:
         """A table without a frame. The first `words` columns hold names, the rest numbers; a head ending in a blank
-        marks a further column of words that wraps."""
+        marks a further column of words that wraps.
+        """
         columns = [
             Column(
                 text((name.strip(), "dim")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from nndoctor.diagnosis.model import Suspect, Trial
 from nndoctor.knowledge.model import Fix
 from nndoctor.report.frame import code_frame
@@ -81,8 +83,11 @@ def _where(page: Page, suspect: Suspect, script: str) -> None:
 
 def _fix(page: Page, fix: Fix, label: str) -> None:
     page.prose(clean(fix.text), indent=3, label=(label, "dim"), hang=_MARGIN)
-    for line in clean(fix.code).strip("\n").split("\n") if fix.code.strip() else []:
-        page.put(text((line, "green")), indent=3 + _MARGIN + 2)
+    lines = clean(fix.code).strip("\n").split("\n") if fix.code.strip() else []
+    # Further to the left where it would not fit: code that is wrapped cannot be typed.
+    room = page.width - max((cell_len(line) for line in lines), default=0)
+    for line in lines:
+        page.put(text((line, "green")), indent=max(min(3 + _MARGIN + 2, room), 5))
 
 
 def trial(made: Trial) -> str:

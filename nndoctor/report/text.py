@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import PurePath
+
 from nndoctor.diagnosis.model import Diagnosis, Suspect
 from nndoctor.record.model import Recording
 from nndoctor.report import details, facts, suspects
 from nndoctor.report.layers import layer_table
 from nndoctor.report.page import LINE, Look, Page, text
 from nndoctor.report.spark import draw
-from nndoctor.report.words import clean, count, percent, place
+from nndoctor.report.words import clean, count, number, percent, place
 
 _STYLES = {"healthy": "bold green", "sick": "bold red", "inconclusive": "bold yellow"}
 _MARGIN = 12  # of the labels "optimiser", "watched", ...
@@ -61,13 +64,18 @@ def _headline(page: Page, diagnosis: Diagnosis) -> None:
     word = (diagnosis.verdict.upper(), _STYLES.get(diagnosis.verdict, "bold"))
     grave = [s for s in diagnosis.suspects if s.severity != "note"]
     if diagnosis.verdict == "inconclusive":
-        why = facts.ending(diagnosis.recording, full=True)
+        why = clean(diagnosis.reasons[0]) if diagnosis.reasons else facts.ending(diagnosis.recording, full=True)
+        why = why[:1].lower() + why[1:]
         page.prose(("no diagnosis: " + why, "bold"), label=word, hang=len(diagnosis.verdict) + 2)
     elif diagnosis.verdict == "healthy" or not grave:
         page.line(word, "  ", ("nothing is wrong as far as ", "bold"), (_seen(diagnosis.recording), "bold"))
     else:
-        at = f" · {place(grave[0].location)}" if grave[0].location else ""
-        page.line(word, "  ", (clean(grave[0].cause.title), "bold"), f" · {percent(grave[0].confidence)} sure{at}")
+        line = text(word, "  ", (clean(grave[0].cause.title), "bold"), f" · {percent(grave[0].confidence)} sure")
+        where = grave[0].location
+        if where is not None:
+            full, short = place(where), place(replace(where, file=PurePath(where.file).name))
+            line.append(f" · {full if len(line) + len(full) + 3 <= page.width else short}")
+        page.line(line)
 
 
 def _seen(recording: Recording) -> str:
@@ -76,12 +84,14 @@ def _seen(recording: Recording) -> str:
 
 def _why_not(page: Page, diagnosis: Diagnosis) -> None:
     """Why there is no diagnosis, the script's traceback, and what to do."""
-    if diagnosis.reasons:
+    if diagnosis.reasons[1:]:
         page.gap()
-        page.bullets([clean(r) for r in diagnosis.reasons])
+        page.bullets([clean(r) for r in diagnosis.reasons[1:]])
     _traceback(page, diagnosis.recording)
     end = diagnosis.recording.end
     page.gap()
+    if end is not None and end.reason == "exit" and end.error:
+        page.prose(facts.error_line(end), indent=2, label=("it said", "dim"), hang=_MARGIN)
     advice = _ADVICE.get(end.reason, _ADVICE_OTHER) if end is not None else _ADVICE_OTHER
     page.prose(advice, indent=2, label=("next", "dim"), hang=_MARGIN)
 
@@ -116,20 +126,24 @@ def _curve(page: Page, diagnosis: Diagnosis) -> None:
         page.gap()
     for line in drawing:
         page.put(line, indent=2)
-    if not curve.reading and curve.task_score is None:
-        return
-    page.gap()
-    scores = []
-    if curve.task_score is not None:
-        scores.append(f"{clean(curve.score_name) or 'score'} {_score(curve.score_name, curve.task_score)} in training")
-    if curve.validation_score is not None:
-        scores.append(f"{_score(curve.score_name, curve.validation_score)} in validation")
-    said = " ".join(x for x in (clean(curve.reading), ", ".join(scores)[:1].upper() + ", ".join(scores)[1:]) if x)
-    page.prose(said + ("." if scores else ""), indent=2)
+    if curve.reading and diagnosis.verdict != "inconclusive":
+        page.gap()
+        page.prose(clean(curve.reading), f" {_scores(diagnosis)}", indent=2)
+
+
+def _scores(diagnosis: Diagnosis) -> str:
+    """Accuracy or R2 in training and at the last validation, as a sentence; empty where neither was measured."""
+    curve = diagnosis.curve
+    if curve.task_score is None or not curve.score_name:
+        return ""
+    name = curve.score_name[:1].upper() + curve.score_name[1:]
+    validated = facts.validation_score(diagnosis.recording, curve.score_name)
+    further = f", {_score(curve.score_name, validated)} in validation" if validated is not None else ""
+    return f"{clean(name)} {_score(curve.score_name, curve.task_score)} in training{further}."
 
 
 def _score(name: str, value: float) -> str:
-    return percent(value) if name == "accuracy" else f"{value:.2f}"
+    return percent(value) if name == "accuracy" else number(value)
 
 
 def _why_healthy(page: Page, diagnosis: Diagnosis) -> None:

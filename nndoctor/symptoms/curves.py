@@ -127,13 +127,19 @@ def loss_crawls(view: View) -> Symptom | None:
     if not np.isfinite(view.losses).all() or view.last > view.early * 1.02:
         return None
     done = view.fall if view.constant is None else max(view.skill or 0.0, 0.0)
-    if done >= limit or view.fall >= 3 * limit:
+    if done >= limit or view.fall >= 3 * limit or not _keeps_pace(view):
         return None
     agreement = _agreement(view)
     strength = 1.0 if view.falls else 0.5
     text = f"In {view.steps} steps the loss went from {view.early:.4g} to {view.last:.4g}"
     text += f", and successive gradients agree (cosine {agreement:.2f})." if agreement is not None and agreement > 0.5 else "."
     return Symptom("loss-crawls", text, done, limit, strength)
+
+
+def _keeps_pace(view: View) -> bool:
+    """Whether the second half of the run falls at a pace like the first half's: a crawl, and no plateau after an early fall."""
+    quarters = [float(q.mean()) for q in np.array_split(view.finite[5:] if len(view.finite) > 40 else view.finite, 4)]
+    return quarters[2] - quarters[3] > 0.25 * max(quarters[0] - quarters[1], 0.0) - 0.1 * view.noise
 
 
 def _agreement(view: View) -> float | None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nndoctor.record.model import Labels, Link, LossInfo, Place
+from nndoctor.record.model import Labels, Link, LossInfo, ParameterInfo, Place
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
@@ -295,10 +295,8 @@ def unreached_parameters(view: View) -> Symptom | None:
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}
     lost = [
         p for p in view.recording.parameters
-        if p.requires_grad and p.index not in view.reached and p.index not in graded and (p.model in live if p.model >= 0 else p.index in view.optimised)
+        if p.requires_grad and p.index not in view.reached and p.index not in graded and (p.model in live or _ran_optimised(view, p))
     ]  # fmt: skip
-    beside = [p for p in view.recording.parameters if p.requires_grad and p.index in view.optimised and p.model >= 0 and p.model not in live and p.index not in graded]
-    lost += [p for p in beside if p not in lost and view.reached & view.optimised]
     if not lost:
         return None
     everything = [p for p in view.recording.parameters if p.requires_grad and (p.model in live or p in lost)]
@@ -312,6 +310,12 @@ def unreached_parameters(view: View) -> Symptom | None:
     strength = min(1.0, 0.8 + share) if ran else min(0.8, 0.4 + share)
     text += " They run in the forward." if ran else " They never run in a training forward."
     return Symptom("unreached-parameters", text, share, limit, strength, names[0], lost[0].place)
+
+
+def _ran_optimised(view: View, p: ParameterInfo) -> bool:
+    """Whether an optimised parameter of a model that the loss reaches nowhere took part in the training forwards all the same."""
+    end = view.recording.end
+    return p.model >= 0 and p.index in view.optimised and end is not None and p.module in end.ran
 
 
 def unregistered_layers(view: View) -> Symptom | None:

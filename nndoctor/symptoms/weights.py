@@ -15,7 +15,8 @@ INFO = (
     SymptomInfo("weights-too-large", "weights", "Weights start far larger than their layer's fan-in allows.", 3.0, "Deviation times the root of the fan-in; He et al. use 1.41, LeCun 1, torch's default 0.58."),
     SymptomInfo("weights-too-small", "weights", "Weights start far smaller than their layer's fan-in asks for.", 0.06, "The same measure; a tenth of torch's default."),
     SymptomInfo("bias-off", "weights", "Biases start far from zero.", 1.5, "Mean size; torch's default stays below 1, forget gates are set to 1."),
-    SymptomInfo("updates-tiny", "weights", "Each step moves the weights by a negligible part of their size.", 3e-5, "Median of update over weight; about 1e-3 is healthy (Karpathy, CS231n), 1e-6 crawls."),
+    SymptomInfo("updates-tiny", "weights", "Each step moves the weights by a negligible part of their size.", 1e-4, "Median of update over weight; about 1e-3 is healthy (Karpathy, CS231n), 1e-6 crawls."),
+    SymptomInfo("steps-promise-little", "weights", "To first order, a step lowers the loss by a negligible part of itself.", 1e-3, "Gradient times update over the loss in the first looks; its inverse is the number of steps that learning would take."),
     SymptomInfo("updates-huge", "weights", "Each step moves the weights by a large part of their size.", 0.08, "Median of update over weight over the first looks; 1e-3 is healthy, 1e-1 thrashes (TheDeepChecker)."),
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
 )  # fmt: skip
@@ -100,7 +101,7 @@ def update_ratios(view: View) -> Array:
 
 def updates_tiny(view: View) -> Symptom | None:
     """Over the whole probe, where gradients do flow."""
-    limit = view.thresholds.get("updates-tiny", 3e-5)
+    limit = view.thresholds.get("updates-tiny", 1e-4)
     ratios = update_ratios(view)
     if ratios.size == 0 or len(ratios) < 4:
         return None
@@ -109,10 +110,23 @@ def updates_tiny(view: View) -> Symptom | None:
         return None
     middle = float(np.nanmedian(by_step))
     late = by_step[np.isfinite(by_step)][-3:]
-    if middle >= limit or float(np.mean(late)) > 3 * limit:
+    if middle >= limit or float(np.mean(late)) > limit:
         return None
     text = f"A step moves the weights by {middle:.1e} of their size in the median; about 1e-3 is usual."
     return Symptom("updates-tiny", text, middle, limit, min(1.0, 0.4 + 0.4 * math.log10(limit / max(middle, 1e-12))))
+
+
+def steps_promise_little(view: View) -> Symptom | None:
+    """What the gradient says that the steps will bring, whether or not it comes true."""
+    limit = view.thresholds.get("steps-promise-little", 1e-3)
+    known = [-s.expected for s in view.recording.samples[1:10] if s.expected is not None and math.isfinite(s.expected)]
+    if len(known) < 3 or not view.early or view.early <= 0:
+        return None
+    share = float(np.median(known)) / view.early
+    if not 0 < share < limit:
+        return None
+    text = f"To first order a step lowers the loss by {share:.2%} of itself: learning would take some {1 / share:,.0f} steps."
+    return Symptom("steps-promise-little", text, share, limit, min(1.0, 0.3 + 0.7 * math.log10(limit / share)))
 
 
 def updates_huge(view: View) -> Symptom | None:
@@ -131,7 +145,7 @@ def updates_huge(view: View) -> Symptom | None:
         return None
     size = max(value, peak / 5)
     text = f"In the first steps the weights move by {max(value, peak if value <= limit else value):.2g} of their size a step (median over layers); about 1e-3 is usual."
-    return Symptom("updates-huge", text, size, limit, min(1.0, 0.4 + 0.5 * math.log10(min(size, 1e6) / limit)))
+    return Symptom("updates-huge", text, size, limit, min(1.0, 0.5 + 0.5 * math.log10(min(size, 1e6) / limit)))
 
 
 def weights_grow(view: View) -> Symptom | None:
@@ -150,4 +164,4 @@ def weights_grow(view: View) -> Symptom | None:
     return Symptom("weights-grow", f"The weights have grown to {value:.3g} times their size at the start.", value, limit, min(1.0, 0.4 + 0.4 * math.log10(min(value, 1e6) / limit)))
 
 
-DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, updates_huge, weights_grow)
+DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, weights_grow)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -160,6 +161,28 @@ def test_bare_except_does_not_hold_the_end_up() -> None:
     assert "." * 15 == output
 
 
+def test_workers_end_with_the_run() -> None:
+    """At the limit the script's worker processes end too, of a loader and of its own, and nobody complains."""
+    _, end, output = run(
+        "import multiprocessing, time\n"
+        "if __name__ == '__main__':\n"
+        "    spawning = multiprocessing.get_context('spawn')\n"
+        "    lock = spawning.Lock()\n"
+        "    process = spawning.Process(target=time.sleep, args=(100,))\n"
+        "    process.start()\n"
+        + textwrap.indent(TRAINING, "    ")
+        + "    loader = torch.utils.data.DataLoader(x, num_workers=1)\n"
+        "    rows = iter(loader)\n"
+        "    print(process.pid, rows._workers[0].pid)\n"
+        "    while True: step()\n",
+        Limits(steps=10, timeout=60),
+    )
+
+    assert ("steps", 10) == (end.reason, end.steps)
+    for pid in output.split():
+        _wait_until_gone(int(pid))
+
+
 def test_script_stuck_after_some_steps_ends_at_the_limit() -> None:
     """A script that does something unseen for ever once it has trained is ended, grace included, and summed up."""
     started = time.monotonic()
@@ -174,9 +197,9 @@ def test_script_stuck_after_some_steps_ends_at_the_limit() -> None:
 
 def test_hang_before_training_is_placed() -> None:
     """A script that hangs before its first step ends at the timeout, and the line that hangs is told."""
-    _, end, output = run("import time\ndef load():\n    time.sleep(100)\nprint('loading')\nload()", Limits(timeout=1))
+    _, end, output = run("import time\ndef load():\n    time.sleep(100)\nprint('loading')\nload()", Limits(timeout=2))
 
-    assert ("timeout", "still running after 1 s") == (end.reason, end.error)
+    assert ("timeout", "still running after 2 s") == (end.reason, end.error)
     assert Place("train.py", 3, "load") == end.place
     assert 2 == end.traceback.count("  File ")
     assert "loading\n" == output
@@ -198,7 +221,7 @@ def test_timeout_ends_what_the_script_has_started() -> None:
         "inner = 'import os, time; print(os.getpid(), flush=True); time.sleep(100)'\n"
         "outer = f'import subprocess, sys; subprocess.run([sys.executable, \"-c\", {inner!r}])'\n"
         "subprocess.run([sys.executable, '-c', outer])\n",
-        Limits(timeout=2),
+        Limits(timeout=4),
     )
 
     assert "timeout" == end.reason
@@ -370,6 +393,18 @@ def test_missing_targets_are_refused() -> None:
         with pytest.raises(FileError, match=message):
             watch(target, Limits(), None, None)
     assert not Path("started").exists()
+
+
+def test_torch_that_cannot_be_watched_is_an_error() -> None:
+    """Where the watch cannot be put in place, the run ends and says so: no half a recording, no wrong verdict."""
+    Path("torch.py").write_text("")
+
+    _, end, output = run("import torch\nprint('not reached')")
+
+    assert ("error", 1) == (end.reason, end.exit_code)
+    assert end.error.startswith("torch cannot be watched: ")
+    assert "not reached" not in output
+    assert "Traceback" in output
 
 
 def test_orphan_ends_itself() -> None:

@@ -1,0 +1,1 @@
+"""Reports, on diagnoses made by hand."""

@@ -38,10 +38,10 @@ from nndoctor.symptoms.model import Symptom
 SCRIPT = "train.py"
 
 
-def cause(id: str, title: str, **fields: object) -> Cause:
+def cause(name: str, title: str, **fields: object) -> Cause:
     """A page with everything on it; `fields` replace what a sample wants otherwise."""
     page = Cause(
-        id=id,
+        id=name,
         title=title,
         stage="loss",
         what="The values that reach the loss are not what the loss expects.",
@@ -292,7 +292,7 @@ def inconclusive() -> Diagnosis:
         Place(SCRIPT, 4, "load"),
     )  # fmt: skip
     return Diagnosis(
-        "inconclusive", [], [], [], Curve("", None, None, None), ["No training step was made."], recording
+        "inconclusive", [], [], [], Curve("", None, None, None), ["The script raised FileNotFoundError: [Errno 2] No such file or directory: 'digits.csv' after 0 training steps."], recording
     )  # fmt: skip
 
 

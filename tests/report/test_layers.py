@@ -129,6 +129,14 @@ def test_long_names_leave_room_for_numbers() -> None:
     assert len(row) <= 80
 
 
+def test_functional_calls_are_named_without_folders() -> None:
+    """The folder of the file is left out, the line stays."""
+    recording = Recording(Header(1, "0.1.0", "train.py"))
+    recording.sites += [Site("relu@project/models/net.py:28#2", "relu", 0, 8, 0.0, 0.5, 3)]
+
+    assert any(line.startswith("  relu@net.py:28#2 ") for line in table(recording))
+
+
 def test_nothing_sampled_is_no_table() -> None:
     """Without parameters and sites there is nothing to show."""
     assert [] == [line for line in table(Recording(Header(1, "0.1.0", "train.py"))) if line]

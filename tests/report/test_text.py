@@ -148,13 +148,24 @@ def test_escape_sequences_of_the_script_stay_out(at_script: Path) -> None:
 def test_no_diagnosis_says_why_and_what_to_do(end: End | None, said: str, advice: str) -> None:
     """Each way to end without a diagnosis has its words and its advice."""
     recording = Recording(Header(1, "0.1.0", "train.py"), end=end)
+    report = render(Diagnosis("inconclusive", [], [], [], Curve("", None, None, None), [], recording), Look(100))
+
+    assert report.startswith(f"INCONCLUSIVE  no diagnosis: {said}\n")
+    assert advice in report
+
+
+def test_the_first_reason_is_the_headline() -> None:
+    """The engine's reason for saying nothing comes first, its further ones below; no advice on reading curves."""
+    end = End("exit", 3, 3, 3, 0.1, 1, 1, "no such data set\nsecond line")
+    recording = Recording(Header(1, "0.1.0", "train.py"), steps=[Step(1, 0.1, 2.0)], end=end)
+    reasons = ["The script left after 3 steps.", "It has no data."]
     report = render(
-        Diagnosis("inconclusive", [], [], [], Curve("", None, None, None), ["Too little."], recording), Look(100)
+        Diagnosis("inconclusive", [], [], [], Curve("A reading.", 2, 2, None), reasons, recording), Look(80)
     )
 
-    assert f"no diagnosis: {said}" in report
-    assert "Too little." in report
-    assert advice in report
+    assert report.startswith("INCONCLUSIVE  no diagnosis: the script left after 3 steps.\n\n  · It has no data.\n")
+    assert "it said     no such data set\n" in report
+    assert "A reading." not in report
 
 
 def test_a_hang_shows_where_the_script_was() -> None:
@@ -187,7 +198,7 @@ def test_bare_recording_is_no_trouble() -> None:
     report = render(diagnosis, Look(80, verbose=True))
 
     assert report.startswith("HEALTHY  nothing is wrong as far as 2 steps show")
-    assert "no module was called" in report
+    assert "model       none seen" in report
 
 
 def test_many_models_are_counted() -> None:

@@ -4,7 +4,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import scale
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
-# Disease progression one year after baseline (a score from 25 to 346)
+# Disease progression one year after baseline
 torch.manual_seed(3)
 raw_x, raw_y = load_diabetes(return_X_y=True)
 X = torch.tensor(scale(raw_x)).float()
