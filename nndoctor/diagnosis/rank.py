@@ -6,7 +6,9 @@ The one place where the ranking rule stands:
 2. Its log odds are its prior plus, for each symptom that holds, weight times strength.
 3. Where a likely cause brings another about (`leads_to`), the other stands below it, and is left out unless it has
    evidence of its own, that is, log odds of at least even without the symptoms that the first one explains.
-4. Where two causes rest on the same symptoms, the weaker keeps only what the stronger does not explain.
+4. A cause that rests on facts (a shape, a missing call) explains in the same way those that rest on how the run went
+   alone (rates, dead units, overfitting): a broken run shows all kinds of dynamics.
+5. Where two causes rest on the same symptoms, the weaker keeps only what the stronger does not explain.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from dataclasses import dataclass, field
 from nndoctor.diagnosis.model import Suspect
 from nndoctor.knowledge.model import Cause
 from nndoctor.record.model import Place
+from nndoctor.symptoms.catalogue import FACTS
 from nndoctor.symptoms.model import Symptom
 
 _LIKELY = 0.5
+_SURE = 0.7
 # Share of a symptom's weight that a weaker cause loses to a stronger one which explains the symptom as well.
 _SHARED = 0.5
 
@@ -82,8 +86,16 @@ def rank(scored: list[Scored]) -> list[Scored]:
 
 def _parent(s: Scored, all_scored: list[Scored]) -> Scored | None:
     """The likeliest cause that brings this one about and is likely itself."""
-    parents = [t for t in all_scored if s.cause.id in t.cause.leads_to and t.confidence >= _LIKELY and s.cause.id != t.cause.id]
+    parents = [
+        t for t in all_scored
+        if t is not s and t.confidence >= _LIKELY and (s.cause.id in t.cause.leads_to or (_is_fact(t) and t.confidence >= _SURE and not _is_fact(s) and t.cause.severity == "error"))
+    ]  # fmt: skip
     return max(parents, key=lambda t: t.odds, default=None)
+
+
+def _is_fact(s: Scored) -> bool:
+    """Whether one of the symptoms that the cause needs, and that hold, is a fact."""
+    return any(n in FACTS for n in s.cause.needs if s.parts.get(n, 0) > 1)
 
 
 def _own_odds(s: Scored, parent: Scored) -> float:

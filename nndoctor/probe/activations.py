@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,7 +69,7 @@ class ActivationWatch:
         """One call in a sampled training forward. Returns the site's name."""
         if name in LAYERS:
             self._convolution = name.startswith("conv")
-        base = module or f"{name}@{place.file}:{place.line}" if place or module else name
+        base = module or (f"{name}@{os.path.basename(place.file)}:{place.line}" if place is not None else name)
         count = self._calls[base] = self._calls.get(base, 0) + 1
         site = base if count == 1 else f"{base}#{count}"
         seen = self._seen.get(site)
@@ -95,10 +97,11 @@ class ActivationWatch:
             flat = flat[:, :: -(-flat.numel() // stats.MOST_ELEMENTS)]
         if name in _RECTIFIERS:
             self._count_alive(rows, seen)
-        mean = flat.mean()
-        wanted = [mean, (flat - mean).square().mean().sqrt(), flat.abs().max(), (flat == 0).float().mean()]
-        wanted.append((flat - flat.mean(0)).square().mean().sqrt())
-        wanted.append((~torch.isfinite(flat)).float().mean())
+        deviation, mean = torch.std_mean(flat, correction=0)
+        low, high = torch.aminmax(flat)
+        spread = (flat - flat.mean(0)).square().mean() if len(flat) > 1 else mean * 0
+        wanted = [mean, deviation, low, high, spread, torch.count_nonzero(flat)]
+        size = flat.numel()
         ends = _ASYMPTOTES.get(name)
         if ends is not None:
             margin = _NEAR * (ends[1] - ends[0])
@@ -107,7 +110,8 @@ class ActivationWatch:
 
         def use(v: list[float]) -> None:
             saturated = v[6] if len(v) > 6 else None
-            self._emit(Activation(step, site, function, v[0], v[1], v[2], v[3], saturated, v[4], v[5]))
+            bad = 0.0 if math.isfinite(v[0]) else 1.0
+            self._emit(Activation(step, site, function, v[0], v[1], max(abs(v[2]), abs(v[3])), 1.0 - v[5] / size, saturated, math.sqrt(max(v[4], 0.0)) if v[4] == v[4] else v[4], bad))
 
         self._later.add(wanted, use)
 

@@ -23,10 +23,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
-from nndoctor.probe import stats
 from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.session import Session
-from nndoctor.probe.where import place_of, user_frame, user_place
+from nndoctor.probe.where import place_of, set_start, user_frame, user_place
 from nndoctor.record.model import FORMAT, End, Header, LoaderInfo, SchedulerInfo
 from nndoctor.version import __version__
 
@@ -64,7 +63,7 @@ class Watch:
     def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "") -> None:
         self._patches = Patches()
         self._emit = emit
-        self._directory = directory
+        set_start(directory)
         self._steps, self._seconds = steps, seconds
         self.session = Session(emit, steps, seconds, grace, stop)
         self._loaders = 0
@@ -124,8 +123,8 @@ class Watch:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return End(
             reason, s.steps_made, s.backwards, s.forwards, s.limits.elapsed, fields.pop("total_seconds", 0.0),
-            peak_memory=peak, events=list(s.calls.events), weights_moved=s.moved, moved_by_hand=bool(s.moved) and s.steps == 0,
-            ran=sorted(s.ran)[:2000], **fields,
+            peak_memory=peak, events=list(s.calls.events), weights_moved=s.weights.moved, moved_by_hand=bool(s.weights.moved) and s.steps == 0,
+            frozen=s.weights.frozen, ran=sorted(s.ran)[:2000], **fields,
         )  # fmt: skip
 
     # --- what is put in place ---------------------------------------------------------------------------------
@@ -205,11 +204,11 @@ class Watch:
 
     def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         if not self.session.off and self.session.mine():
-            self.session.before_step(optimizer)
+            self.session.attempt(self.session.before_step, optimizer)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         if not self.session.off and self.session.mine():
-            self.session.after_step(optimizer)
+            self.session.attempt(self.session.after_step, optimizer)
 
     def _scheduler_init(self, old: Any) -> Any:
         @functools.wraps(old)
@@ -248,8 +247,7 @@ class Watch:
             if not session.off and session.mine():
                 session.calls.note("clip")
                 limit = args[1] if len(args) > 1 else kwargs.get("max_norm", kwargs.get("clip_value"))
-                with stats.quiet():
-                    session.gradients.clipped(limit, total)
+                session.attempt(session.gradients.clipped, limit, total)
             return total
 
         return clip

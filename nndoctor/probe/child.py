@@ -145,7 +145,6 @@ class Run:
         self._fd = fd
         self._steps, self._seconds, self._grace, self._timeout = steps, seconds, grace, timeout
         self._started = time.monotonic()
-        self._training_since: float | None = None
         self._directory = os.getcwd()
         self._parent = os.getppid()
         self._watch: Watch | None = None
@@ -200,8 +199,6 @@ class Run:
             return
         from nndoctor.record.codec import encode
 
-        if self._training_since is None and record.kind == "step":
-            self._training_since = time.monotonic() - record.seconds
         self._lines.append(encode(record))
 
     def stop(self, reason: str) -> None:
@@ -295,8 +292,9 @@ class Run:
         if os.getppid() != self._parent:
             os._exit(1)
         # Both are last resorts: the watch ends the run at its limit unless the script is stuck in something unseen.
-        if self._training_since is not None and now > self._training_since + self._seconds + self._grace:
-            self.stop("seconds")
+        overdue = self._watch.overdue() if self._watch is not None else None
+        if overdue is not None:
+            self.stop(overdue)
         elif now > self._started + self._timeout:
             # The parent ends the process, and with it all that it has started.
             message = f"still running after {self._timeout:g} s"

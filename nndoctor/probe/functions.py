@@ -6,6 +6,7 @@ passes only. It calls nothing twice and changes no argument.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -61,10 +62,10 @@ class FunctionWatch:
             self._mode.listening = self._top() is self._mode
             return
         depth = torch._C._len_torch_function_stack()
-        default = getattr(torch.utils._device, "CURRENT_DEVICE", None)
+        default = getattr(sys.modules.get("torch.utils._device"), "CURRENT_DEVICE", None)
         if depth > (0 if default is None else 1):
             return
-        self._mode.__enter__()
+        self._mode.__enter__()  # type: ignore[no-untyped-call]
         self._pushed = self._mode.listening = True
 
     def stop(self) -> None:

@@ -45,14 +45,14 @@ def op_of(node: Node) -> str:
 
 def mark(tensor: Tensor, place: Place | None, module: str) -> None:
     """Remember on the graph where in the user's code an operation was made, for as long as its graph lives."""
-    node = tensor.grad_fn
+    node: Node = tensor.grad_fn
     if node is not None and _MARK not in node.metadata:
         node.metadata[_MARK] = (place, module)
 
 
 def note_operands(tensor: Tensor, operands: tuple[Tensor, Tensor]) -> None:
     """Remember the two sides of a difference on its own node, so that they live no longer than the graph does."""
-    node = tensor.grad_fn
+    node: Node = tensor.grad_fn
     if node is not None:
         node.metadata[_MARK + ".operands"] = operands
 

@@ -17,6 +17,8 @@ _MOST_FEATURES = 256  # reported one by one
 _MOST_COLUMNS = 512  # of a row that is kept
 _MOST_ROWS = 2000
 _ROWS_A_STEP = 64
+_MOST_TENSORS = 6  # arguments of one forward
+_BUCKETS = 128  # ids are counted modulo this
 
 
 @dataclass
@@ -41,23 +43,32 @@ class InputWatch:
 
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
-        self._sums: dict[int, _Sums] = {}
+        self._sums: dict[tuple[int, int], _Sums] = {}
 
-    def saw(self, model: int, tensor: Tensor) -> _Array | None:
-        """One input batch. Returns its first rows, one sample each, as float columns (None for a scalar)."""
-        if tensor.dim() == 0 or tensor.numel() == 0:
+    def saw(self, model: int, tensors: list[Tensor]) -> _Array | None:
+        """The tensors one forward was given. Returns the first rows of those that are batches, side by side as float columns."""
+        rows = next((int(t.shape[0]) for t in tensors if t.dim()), 0)
+        parts = [self._saw_one(model, i, t) for i, t in enumerate(tensors[:_MOST_TENSORS]) if t.dim() and t.numel() and int(t.shape[0]) == rows]
+        if not parts:
             return None
+        shortest = min(len(p) for p in parts)
+        return np.concatenate([p[:shortest] for p in parts], axis=1)
+
+    def _saw_one(self, model: int, position: int, tensor: Tensor) -> _Array:
         per_row = max(1, tensor.numel() // tensor.shape[0])
         rows = max(4, min(_ROWS_A_STEP, 4 * stats.MOST_ELEMENTS // per_row))
         values = stats.array(tensor[:rows])
         if values.dtype.kind == "c":
             values = np.abs(values)
-        sums = self._sums.get(model)
+        sums = self._sums.get((model, position))
         if sums is None:
             kind = str(tensor.dtype).removeprefix("torch.")
-            sums = self._sums[model] = _Sums(list(tensor.shape), kind, integers=True)
+            sums = self._sums[(model, position)] = _Sums(list(tensor.shape), kind, integers=True)
         flat = values.reshape(len(values), -1)
-        columns = flat if flat.shape[1] <= _MOST_COLUMNS else flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
+        if values.dtype.kind in "iu":
+            columns = _counted(flat)
+        else:
+            columns = flat if flat.shape[1] <= _MOST_COLUMNS else flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
         columns = columns.astype(np.float64)
         self._add(sums, values, columns)
         return columns
@@ -87,8 +98,16 @@ class InputWatch:
 
     def finish(self) -> None:
         """Write what was summed up, one record a model."""
-        for model, sums in self._sums.items():
-            self._emit(_summary(model, sums))
+        for (model, position), sums in self._sums.items():
+            self._emit(_summary(model, position, sums))
+
+
+def _counted(ids: _Array) -> _Array:
+    """Ids [n, t] as counts [n, 128]: their values mean nothing, and which of them occur is what simple learners can use."""
+    counts = np.zeros((len(ids), _BUCKETS))
+    for row, values in enumerate(np.abs(ids[:, :_MOST_COLUMNS]).astype(np.int64) % _BUCKETS):
+        counts[row] = np.bincount(values, minlength=_BUCKETS)
+    return counts
 
 
 def _by_feature(values: _Array) -> _Array:
@@ -103,7 +122,7 @@ def _by_feature(values: _Array) -> _Array:
     return flat
 
 
-def _summary(model: int, sums: _Sums) -> Features:
+def _summary(model: int, position: int, sums: _Sums) -> Features:
     assert sums.total is not None and sums.squares is not None and sums.missing is not None
     assert sums.low is not None and sums.high is not None
     count = np.maximum(sums.elements - sums.missing, 1)
@@ -115,12 +134,14 @@ def _summary(model: int, sums: _Sums) -> Features:
         model, sums.shape, sums.dtype, sums.rows, len(sums.hashes), mean.tolist(), std.tolist(),
         np.where(np.isfinite(sums.low), sums.low, np.nan).tolist(), np.where(np.isfinite(sums.high), sums.high, np.nan).tolist(),
         (sums.missing / max(sums.elements, 1)).tolist(), integers=sums.integers,
+        position=position,
     )  # fmt: skip
     good = kept[np.isfinite(kept).all(1)]
     if len(good) >= 8:
         features.between = float(np.sqrt(((good - good.mean(0)) ** 2).mean()))
         features.outliers, features.outlier_size = _outliers(good)
         features.structure = _structure(good)
+        features.noise = _is_noise(good, features.structure)
     return features
 
 
@@ -138,11 +159,32 @@ def _outliers(rows: _Array) -> tuple[float, float]:
     return float((distance > 20).mean()), float(distance.max())
 
 
+def _is_noise(rows: _Array, structure: float | None) -> bool:
+    """Whether the columns have the mean, deviation and kurtosis of torch.randn, or of torch.rand, and no common directions.
+
+    Stand-in data look like this, and nothing can be learnt from them; measured or standardised data hardly do in every column.
+    """
+    if structure is not None and structure > 0.15:
+        return False
+    n = len(rows)
+    mean, std = rows.mean(0), rows.std(0)
+    if n < 30 or (std <= 0).any():
+        return False
+    kurtosis = (((rows - mean) / std) ** 4).mean(0)
+    for centre, width, fourth in ((0.0, 1.0, 3.0), (0.5, 12**-0.5, 1.8)):
+        close = np.abs(mean - centre) < 4 * width / n**0.5
+        close &= np.abs(std / width - 1) < 4 / (2 * n) ** 0.5
+        close &= np.abs(kurtosis - fourth) < 0.15 * fourth + 4 * (24 / n) ** 0.5
+        if close.mean() > 0.95:
+            return True
+    return False
+
+
 def _structure(rows: _Array) -> float | None:
-    """Share of the variance in the first tenth of the principal directions; a tenth where columns are independent noise."""
+    """Variance in the first tenth of the principal directions beyond their number's share: 0 for independent noise, 1 for one line."""
     rows = rows[:1000]
     rows = rows[:, rows.std(0) > 0]
-    if rows.shape[1] < 4 or len(rows) < 20:
+    if rows.shape[1] < 3 or len(rows) < 20:
         return None
     rows = (rows - rows.mean(0)) / rows.std(0)
     try:
@@ -150,4 +192,5 @@ def _structure(rows: _Array) -> float | None:
     except np.linalg.LinAlgError:
         return None
     first = max(1, round(0.1 * rows.shape[1]))
-    return float(singular[:first].sum() / singular.sum())
+    share, even = float(singular[:first].sum() / singular.sum()), first / rows.shape[1]
+    return float((share - even) / (1.0 - even))

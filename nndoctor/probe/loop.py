@@ -12,12 +12,12 @@ _MOST_EVENTS = 80
 
 
 def looked_at(step: int) -> bool:
-    """Whether a step is looked at closely: all of the first three, then a few, then every tenth, later fewer."""
+    """Whether a step is looked at closely: the first three, a few more, then every tenth, every twentieth, later fewer."""
     if step <= 3 or step in (5, 7):
         return True
-    if step <= 300:
+    if step <= 60:
         return step % 10 == 0
-    return step % 25 == 0 if step <= 1000 else step % 100 == 0
+    return step % 20 == 0 if step <= 400 else step % 100 == 0
 
 
 class Calls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +82,7 @@ class LossWatch:
         self._health: dict[int, _Health] = {}
         self.quality = Quality()
         self.last_value: Tensor | None = None  # ours: a copy of the last loss value of this step
+        self.last_source: weakref.ref[Tensor] | None = None  # whose copy it is
 
     def index(self, function: str, place: Place | None) -> tuple[LossInfo | None, bool]:
         """The loss at a place and whether it is new; None beyond the cap."""
@@ -116,7 +118,7 @@ class LossWatch:
         """Are target and value finite? Answered when the numbers have come over."""
         health = self._health.setdefault(index, _Health())
         total = value.detach().sum() if value.dim() else value.detach().clone()
-        self.last_value = total
+        self.last_value, self.last_source = total, weakref.ref(value)
         checked = [total]
         if target.is_floating_point():
             checked.append(target.detach().sum())
@@ -270,7 +272,8 @@ def _task(function: str, prediction: Tensor, target: Tensor) -> str:
     if function == "kl_div":
         return "probabilities"
     if function in BINARY_LOSSES:
-        return "binary" if target.dim() == 1 or target.numel() == target.shape[0] else "multilabel"
+        # One number a sample, or one a pixel; two axes are samples and labels.
+        return "multilabel" if target.dim() == 2 and target.shape[1] > 1 else "binary"
     return "real"
 
 

@@ -109,7 +109,8 @@ def _ridge(x: _Array, y: _Array, new: _Array, penalty: float) -> _Array:
 
 
 def _distances(a: _Array, b: _Array) -> _Array:
-    return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0.0)
+    squared: _Array = np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0.0)
+    return squared
 
 
 def _chance(constant: float, scored: int, classes: bool) -> float:

@@ -121,7 +121,7 @@ class Registry:
         name = variable_name(module) or type(module).__name__
         index = self.model_count if parameters else -1
         names = {id(m): f"{name}.{n}" if n else name for n, m in tree}
-        sensitive = [(names[id(m)], weakref.ref(m)) for _, m in tree if isinstance(m, MODE_SENSITIVE)]
+        sensitive: list[tuple[str, weakref.ref[nn.Module]]] = [(names[id(m)], weakref.ref(m)) for _, m in tree if isinstance(m, MODE_SENSITIVE)]
         model = Model(index, name, names, sensitive, bool(parameters))
         self._models[module] = model
         if parameters:
@@ -130,7 +130,7 @@ class Registry:
         return model
 
     def _write_model(self, module: nn.Module, model: Model, tree: list[tuple[str, nn.Module]], parameters: list[nn.Parameter]) -> None:
-        lazy = nn.parameter.UninitializedTensorMixin
+        lazy: type = nn.parameter.UninitializedTensorMixin  # type: ignore[attr-defined]
         sizes = {id(p): 0 if isinstance(p, lazy) else p.numel() for p in parameters}
         self._emit(
             ModelInfo(

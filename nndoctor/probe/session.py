@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nndoctor.probe import graph, stats
 from nndoctor.probe.activations import ActivationWatch
 from nndoctor.probe.evaluation import EvaluationWatch
-from nndoctor.probe.functions import FunctionWatch, first_tensor
+from nndoctor.probe.functions import FunctionWatch, first_tensor, tensors_in
 from nndoctor.probe.gradients import GradientWatch
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Limits, looked_at
@@ -30,6 +30,7 @@ from nndoctor.record.model import ModuleMode, Problem, SettingChange, Step
 
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
+_GRAPHS = 40  # steps of an optimiser within which graphs are read
 _DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
 _EQUALITIES = frozenset({"eq", "__eq__"})
 _CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
@@ -52,6 +53,8 @@ class Session:
     def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None]) -> None:
         self.emit = emit
         self.off = False
+        self._problems = 0
+        self._graphs_until = _GRAPHS
         self.later = stats.Later()
         self.registry = Registry(emit)
         self.limits = Limits(steps, seconds, grace, stop)
@@ -65,7 +68,6 @@ class Session:
         self.weights = WeightWatch(emit, self.registry, self.later)
         self.evaluation = EvaluationWatch(emit)
         self.steps = self.backwards = self.forwards = 0
-        self.moved: bool | None = None
         self.depth = 0
         self.looking = False
         self.in_backward = self.in_loss = False
@@ -82,18 +84,34 @@ class Session:
         self._loss_values: list[Tensor] = []
         self.ran: set[str] = set()
         self._modes: dict[str, ModuleMode] = {}
-        self._mode_refs: dict[str, Any] = {}
         self._last_settled = time.perf_counter()
         self._evaluated_at: list[int] = []
         self._input_sum: Tensor | None = None
+
+    # --- no fault of ours is the script's ------------------------------------------------------------------------
+
+    def attempt(self, part: Callable[..., Any], *args: Any) -> Any:
+        """Call a part of the watch, quietly. What it raises is written down and never reaches the script; after the third
+        time the watch closes its eyes.
+        """
+        try:
+            with stats.quiet():
+                return part(*args)
+        except Exception as e:
+            self._problems += 1
+            if self._problems > 2:
+                self.off = True
+            self.emit(Problem(getattr(part, "__qualname__", str(part)), f"{type(e).__name__}: {e}"))
+            return None
 
     # --- who and when -----------------------------------------------------------------------------------------
 
     def mine(self) -> bool:
         """Whether this thread is the one that trains: the first that was seen calling a model."""
+        thread = threading.get_ident()
         if self._thread is None:
-            self._thread = threading.get_ident()
-        return self._thread == threading.get_ident()
+            self._thread = thread
+        return self._thread == thread
 
     @property
     def steps_made(self) -> int:
@@ -133,11 +151,7 @@ class Session:
     def root_call(self, call: Any, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A module called from outside any other."""
         gradients = torch.is_grad_enabled()
-        with stats.quiet():
-            model = self.registry.model(module)
-            is_model = model is not None and model.has_parameters
-            if is_model:
-                self._before_forward(gradients)
+        model: Model | None = self.attempt(self._before_root, module, gradients)
         self._root = model
         if gradients and model is not None and module._parameters:
             self.ran.add(model.name)
@@ -149,11 +163,15 @@ class Session:
             self.depth -= 1
             self._root = None
             self._stack = []
-        if is_model:
-            assert model is not None
-            with stats.quiet():
-                self._after_forward(model, module, first_tensor((args, kwargs)), output, gradients)
+        if model is not None and model.has_parameters:
+            self.attempt(self._after_forward, model, module, tensors_in([args, kwargs]), output, gradients)
         return output
+
+    def _before_root(self, module: nn.Module, gradients: bool) -> Model | None:
+        model = self.registry.model(module)
+        if model is not None and model.has_parameters:
+            self._before_forward(gradients)
+        return model
 
     def _before_forward(self, gradients: bool) -> None:
         self._close_step()
@@ -174,20 +192,21 @@ class Session:
         recent = self._evaluated_at[-20:]
         return len(recent) == 20 and recent[-1] - recent[0] < 25 and not looked_at(self._now)
 
-    def _after_forward(self, model: Model, module: nn.Module, x: Tensor | None, output: Any, gradients: bool) -> None:
+    def _after_forward(self, model: Model, module: nn.Module, given: list[Tensor], output: Any, gradients: bool) -> None:
+        x = given[0] if given else None
         rows = stats.batch_size(x) if x is not None else None
         self.calls.note("forward" if gradients else "evaluate")
         if not gradients:
             if not self.evaluation.open:
                 self._evaluated_at.append(self.steps)
             if not self._is_routine():
-                self.evaluation.forward(self.steps, model.index, module.training, first_tensor(output), rows, user_place(4))
+                self.evaluation.forward(self.steps, model.index, module.training, first_tensor(output), rows, user_place())
             return
         self._pending.append(_Forward(model.index, module.training, rows, []))
         if x is not None and x.numel() and self._input_sum is None and not x.is_complex():
             self._input_sum = x.detach().sum()
         if x is not None and (self.looking or self.steps < 20):
-            columns = self.inputs.saw(model.index, x)
+            columns = self.inputs.saw(model.index, given)
             self._rows = columns if self._rows is None else self._rows
         if self.looking:
             self._note_modes(model, module)
@@ -203,27 +222,30 @@ class Session:
                 if len(self._modes) >= 300:
                     return
                 mode = self._modes[name] = ModuleMode(name, type(part).__name__, 0, 0, None, 0, place=self.registry.built.get(part))
-                self._mode_refs[name] = ref
             mode.root_training += module.training
             if part.training:
                 mode.training += 1
             else:
+                mode.fresh = _is_fresh(part)
                 mode.evaluating += 1
                 mode.first_off = mode.first_off or self._now
 
     # --- functions, in steps that are looked at and in validation ----------------------------------------------
 
     def _function(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        if not self.mine() or self.in_backward:
-            return
-        if not torch.is_grad_enabled():
-            if self.evaluation.open and self.depth == 0 and isinstance(result, Tensor) and len(args) >= 2:
-                with stats.quiet():
-                    if name in _EQUALITIES:
-                        self.evaluation.compared(result, args[0], args[1])
-                    elif name in _DIFFERENCES and not self.in_loss:
-                        self.evaluation.subtracted(args[0], args[1])
-            return
+        if self.mine() and not self.in_backward:
+            if torch.is_grad_enabled():
+                self.attempt(self._training_function, name, args, result)
+            elif self.evaluation.open and self.depth == 0 and isinstance(result, Tensor) and len(args) >= 2:
+                self.attempt(self._evaluation_function, name, args, result)
+
+    def _evaluation_function(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
+        if name in _EQUALITIES:
+            self.evaluation.compared(result, args[0], args[1])
+        elif name in _DIFFERENCES and not self.in_loss:
+            self.evaluation.subtracted(args[0], args[1])
+
+    def _training_function(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         output = result[0] if isinstance(result, tuple) and result else result
         if not self.looking or not isinstance(output, Tensor):
             return
@@ -235,13 +257,13 @@ class Session:
         """An operation of a training step: measure what it put out, and mark the graph with the user's line."""
         module, owner = self._stack[-1] if self._stack else (None, "")
         library = module is not None and type(module).__module__.startswith("torch.")
-        place = self.registry.built.get(module) if library else user_place(4)
-        with stats.quiet():
-            if name in _MATRIX and self.depth == 0:
-                self._functional_input(args)
-            site = owner if library else ""
-            if self.activations.watches(name):
-                site = self.activations.saw(self._now, name, output, owner if library else "", place)
+        place = self.registry.built.get(module) if library else user_place()
+        if name in _MATRIX and self.depth == 0:
+            self._functional_input(args)
+            self._functional_constant(args)
+        site = owner if library else ""
+        if self.activations.watches(name):
+            site = self.activations.saw(self._now, name, output, owner if library else "", place)
         if output.grad_fn is not None:
             graph.mark(output, place, site)
             if name in _DIFFERENCES and len(args) >= 2:
@@ -266,7 +288,14 @@ class Session:
         self.limits.begin()
         self._pending.append(_Forward(-1, True, stats.batch_size(x), []))
         self._input_sum = x.sum() if not x.is_complex() else None
-        self._rows = self.inputs.saw(-1, x)
+        self._rows = self.inputs.saw(-1, [x])
+
+    def _functional_constant(self, args: tuple[Any, ...]) -> None:
+        """A product of a signal with a leaf that takes no gradient: a weight of the user's that is frozen, or a fixed matrix."""
+        if len(args) >= 2 and isinstance(args[0], Tensor) and isinstance(args[1], Tensor):
+            signal, fixed = args[0], args[1]
+            if signal.requires_grad and not fixed.requires_grad and fixed.dim() >= 2 and fixed.is_floating_point():
+                self.registry.parameter(fixed)
 
     # --- loss -------------------------------------------------------------------------------------------------
 
@@ -276,15 +305,11 @@ class Session:
         target = args[1] if len(args) > 1 else kwargs.get("target")
         if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)):
             return
-        gradients = torch.is_grad_enabled()
         rows = stats.batch_size(prediction) or 1
-        with stats.quiet():
-            if not gradients or (not value.requires_grad and self.evaluation.open):
-                self._evaluation_loss(name, prediction, target, value, rows)
-                return
-            if not value.requires_grad and not self._pending:
-                return  # a baseline computed before or between: nothing that is trained
-            self._train_loss(name, prediction, target, value, kwargs, rows)
+        if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
+            self.attempt(self._evaluation_loss, name, prediction, target, value, rows)
+        elif value.requires_grad or self._pending:  # else a baseline computed before or between: nothing that is trained
+            self.attempt(self._train_loss, name, prediction, target, value, kwargs, rows)
 
     def _evaluation_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, rows: int) -> None:
         self.evaluation.loss(name, value, rows)
@@ -298,7 +323,7 @@ class Session:
         if self._pending and not self._pending[-1].training and len(self._pending[-1].losses) < 64:
             self._pending[-1].losses.append((name, value.detach().mean().clone(), rows))
         known = (name in CLASS_LOSSES or name in BINARY_LOSSES or name in REAL_LOSSES)
-        place = user_place(5) if self.looking or self.steps < 3 else self.terms.last_place(name)
+        place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
         source = self._casts.get(target.data_ptr(), "")
         look = (self.looking or self.steps < 20) and known
         info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, self._rows, source)
@@ -310,8 +335,7 @@ class Session:
     @contextmanager
     def backward(self, loss: Tensor) -> Iterator[None]:
         """Around one backward call."""
-        with stats.quiet():
-            self._before_backward(loss)
+        self.attempt(self._before_backward, loss)
         self.in_backward = True
         self.depth += 1
         looking, self.looking = self.looking, False
@@ -335,12 +359,18 @@ class Session:
             self.gradients.before_first_backward()
         elif self.gradients.none_left():
             self._wasted += 1
-        if loss.numel() == 1:
-            self._loss_values.append(loss.detach().reshape(()).clone())
-        if looked_at(self._now) and self._now <= 40 and self._since_step < 4 and loss.grad_fn is not None:
+        source = self.losses.last_source
+        if source is not None and source() is loss and self.losses.last_value is not None:
+            self._loss_values.append(self.losses.last_value)
+        elif loss.numel() == 1:
+            self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
+        self.losses.last_source = None
+        if looked_at(self._now) and self._now <= self._graphs_until and self._since_step < 4 and loss.grad_fn is not None:
             found = self.terms.read(loss, self._now, self.calls.place("backward"), self.looking, self._rows)
             self.activations.output_sites |= found
         if self.steps == 0:
+            if looked_at(self._now):
+                self.weights.note_movement()
             self._hold_back()
 
     def _reclassify(self) -> None:
@@ -377,27 +407,27 @@ class Session:
 
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimiser is about to step."""
-        with stats.quiet():
-            self.registry.optimizer(optimizer)
-            if self.looking:
-                self.weights.before_step()
+        if optimizer not in self.registry.optimizers:
+            self._graphs_until = self.steps + _GRAPHS  # another training may begin here
+        self.registry.optimizer(optimizer)
+        if self.looking:
+            self.weights.before_step()
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimiser has stepped."""
-        with stats.quiet():
-            self.calls.note("step")
-            new = self._open is None or self._since_step > 0 or optimizer in self._steppers
-            if new:
-                self._close_step()
-                self._open_step()
-            assert self._open is not None
-            self._steppers.add(optimizer)
-            self.gradients.at_step(optimizer, self._open, self.looking)
-            self._note_settings(optimizer)
-            if self.looking:
-                self.weights.after_step(set(self.registry.optimizer(optimizer).indices))
-            elif looked_at(self.steps + 1):
-                self.weights.keep_gradients()
+        self.calls.note("step")
+        new = self._open is None or self._since_step > 0 or optimizer in self._steppers
+        if new:
+            self._close_step()
+            self._open_step()
+        assert self._open is not None
+        self._steppers.add(optimizer)
+        self.gradients.at_step(optimizer, self._open, self.looking)
+        self._note_settings(optimizer)
+        if self.looking:
+            self.weights.after_step(set(self.registry.optimizer(optimizer).indices))
+        elif looked_at(self.steps + 1):
+            self.weights.keep_gradients()
 
     def _open_step(self) -> None:
         self.steps += 1
@@ -470,7 +500,7 @@ class Session:
         self.functions.stop()
         with stats.quiet():
             for part in (
-                self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self._finish_moved,
+                self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self.weights.note_movement,
                 self.activations.finish, self.inputs.finish, self.losses.finish, self._finish_modes, self._finish_calls, self._settle,
             ):  # fmt: skip
                 try:
@@ -482,20 +512,19 @@ class Session:
         if self.steps == 0:
             self._flush_unstepped()
 
-    def _finish_moved(self) -> None:
-        self.moved = self.weights.moved()
-
     def _finish_modes(self) -> None:
-        for name, mode in self._modes.items():
-            part = self._mode_refs[name]()
-            mean, variance = getattr(part, "running_mean", None), getattr(part, "running_var", None)
-            if isinstance(mean, Tensor) and isinstance(variance, Tensor):
-                mode.fresh = bool((mean == 0).all() and (variance == 1).all())
+        for mode in self._modes.values():
             self.emit(mode)
 
     def _finish_calls(self) -> None:
         for call in self.calls.records():
             self.emit(call)
+
+
+def _is_fresh(module: nn.Module) -> bool:
+    """Batch norm whose running statistics still are 0 and 1: in evaluation mode it does nothing."""
+    mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
+    return isinstance(mean, Tensor) and isinstance(variance, Tensor) and bool((mean == 0).all() and (variance == 1).all())
 
 
 def _indifferent(module: nn.Module) -> bool:

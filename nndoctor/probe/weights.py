@@ -6,6 +6,7 @@ and the memory stay small on a large model; norms are scaled up to the whole ten
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +21,6 @@ from nndoctor.record.model import ParameterSample, Sample
 
 _SLICE = 16_384  # elements of a parameter whose movement is followed
 _MOST = 400  # parameters that are followed
-# What will be known of one parameter: has update, has gradient, has agreement with the step before.
-_Plan = tuple[ParameterSample, bool, bool, bool]
-
-
 class WeightWatch:
     """Copies slices before a step and compares after it."""
 
@@ -33,9 +30,12 @@ class WeightWatch:
         self._later = later
         self._before: dict[int, Tensor] = {}
         self._gradients: dict[int, Tensor] = {}  # of the step before a sampled one
-        self._plans: list[_Plan] = []
+        self._samples: list[ParameterSample] = []
+        self._uses: list[tuple[ParameterSample, str, float]] = []
         self._wanted: list[Tensor] = []
         self._done: set[int] = set()
+        self.moved: bool | None = None
+        self.frozen: list[int] = []
         self._first: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
 
     def _followed(self) -> list[tuple[int, Tensor]]:
@@ -48,77 +48,98 @@ class WeightWatch:
             if i not in self._first:
                 self._first[i] = (self._registry.tensors[i], stats.slice_of(p, 64).clone())
 
-    def moved(self) -> bool | None:
-        """Whether any parameter differs from its first sight. Waits for the device."""
-        if not self._first:
-            return None
-        for ref, first in self._first.values():
-            p = ref()
-            if p is not None and p.numel() and not torch.equal(stats.slice_of(p, 64), first):
-                return True
-        return False
+    def note_movement(self) -> None:
+        """Has any parameter left its first values? Asked now and then, since models may be gone by the end. Waits for the device."""
+        if self.moved or not self._first:
+            return
+        self.moved = any(
+            not torch.equal(stats.slice_of(p, 64), first)
+            for ref, first in self._first.values()
+            if (p := ref()) is not None and p.numel()
+        )
 
     def keep_gradients(self) -> None:
         """In the step before a sampled one: gradients to compare directions with."""
-        self._gradients = {i: stats.slice_of(p.grad, _SLICE).clone() for i, p in self._followed() if p.grad is not None and p.grad.layout == torch.strided}
+        self._gradients = {i: stats.slice_of(p.grad, _SLICE).reshape(-1).clone() for i, p in self._followed() if p.grad is not None and p.grad.layout == torch.strided}
 
     def before_step(self) -> None:
         """Copy the slices that the step is about to change."""
         for i, p in self._followed():
             if i not in self._before:
-                self._before[i] = stats.slice_of(p, _SLICE).clone()
+                self._before[i] = stats.slice_of(p, _SLICE).reshape(-1).clone()
 
     def after_step(self, indices: set[int] | None) -> None:
         """Measure what a step did to the given parameters (None: to all that are left)."""
-        for i, p in self._followed():
-            if i not in self._done and (indices is None or i in indices):
-                self._done.add(i)
-                self._measure(i, p)
+        chosen = [(i, p) for i, p in self._followed() if i not in self._done and (indices is None or i in indices)]
+        self._done.update(i for i, _ in chosen)
+        kinds: dict[tuple[torch.device, torch.dtype], list[tuple[int, Tensor]]] = {}
+        for i, p in chosen:
+            kinds.setdefault((p.device, p.dtype), []).append((i, p))
+        for members in kinds.values():
+            self._measure(members)
 
-    def _measure(self, i: int, p: Tensor) -> None:
-        before, last = self._before.get(i), self._gradients.get(i)
-        after = stats.slice_of(p, _SLICE)
-        scale = (p.numel() / max(after.numel(), 1)) ** 0.5
-        self._wanted += [torch.linalg.vector_norm(stats.plain(after)) * scale, (~torch.isfinite(after)).float().mean()]
-        change = stats.plain(after) - stats.plain(before) if before is not None and before.shape == after.shape else None
-        if change is not None:
-            self._wanted.append(torch.linalg.vector_norm(change) * scale)
-        g = stats.slice_of(p.grad, _SLICE) if p.grad is not None and p.grad.layout == torch.strided else None
-        direction = False
-        if g is not None:
-            g = stats.plain(g)
-            self._wanted += [torch.linalg.vector_norm(g) * scale, (g == 0).float().mean(), (~torch.isfinite(g)).float().mean()]
-            if change is not None:
-                self._wanted += [(g * change).sum() * scale**2, ((g != 0) & (change == 0)).float().mean()]
-            if last is not None and last.shape == g.shape:
-                direction = True
-                lengths = torch.linalg.vector_norm(g) * torch.linalg.vector_norm(last)
-                self._wanted.append((g * stats.plain(last)).sum() / (lengths + 1e-30))
-        self._plans.append((ParameterSample(i, 0.0, None, None, None, 0.0), change is not None, g is not None, direction))
+    def _measure(self, members: list[tuple[int, Tensor]]) -> None:
+        """Parameters of one device and type, all of them in a few calls."""
+        after = [stats.slice_of(p, _SLICE).reshape(-1) for _, p in members]
+        scales = [(p.numel() / max(a.numel(), 1)) ** 0.5 for (_, p), a in zip(members, after, strict=True)]
+        samples = [ParameterSample(i, 0.0, None, None, None, 0.0) for i, _ in members]
+        self._samples.extend(samples)
+        self._want(stats.norms(after), [(s, "weight", k) for s, k in zip(samples, scales, strict=True)])
+        moved = [n for n, (i, _) in enumerate(members) if i in self._before and self._before[i].numel() == after[n].numel()]
+        changes: dict[int, Tensor] = {}
+        if moved:
+            found = torch._foreach_sub([after[n] for n in moved], [self._before[members[n][0]] for n in moved])
+            changes = dict(zip(moved, found, strict=True))
+            self._want(stats.norms(list(found)), [(samples[n], "update", scales[n]) for n in moved])
+        graded = [n for n, (_, p) in enumerate(members) if p.grad is not None and p.grad.layout == torch.strided]
+        if not graded:
+            return
+        gradients = {n: stats.slice_of(g, _SLICE).reshape(-1) for n in graded if (g := members[n][1].grad) is not None}
+        self._want(stats.norms(list(gradients.values())), [(samples[n], "gradient", scales[n]) for n in gradients])
+        for n, g in gradients.items():
+            self._compare(members[n][0], samples[n], g, changes.get(n), scales[n])
+
+    def _compare(self, index: int, sample: ParameterSample, g: Tensor, change: Tensor | None, scale: float) -> None:
+        """Shares of zeros, what the step promised, and agreement with the gradient of the step before."""
+        count = g.numel()
+        filled = torch.count_nonzero(g)
+        self._want([filled], [(sample, "zero", 1.0 / count)])
+        if change is not None and change.dtype == g.dtype:
+            self._want([torch.dot(g, change), torch.count_nonzero(change)], [(sample, "promise", scale**2), (sample, "rounded", 1.0 / count)])
+        last = self._gradients.get(index)
+        if last is not None and last.numel() == count:
+            self._want([torch.dot(g, last), torch.linalg.vector_norm(last)], [(sample, "agreement", 1.0), (sample, "length", scale)])
+
+    def _want(self, tensors: list[Tensor], uses: list[tuple[ParameterSample, str, float]]) -> None:
+        self._wanted.extend(tensors)
+        self._uses.extend(uses)
 
     def close(self, step: int, quality: Quality) -> None:
         """Write the sample of this step."""
         self.after_step(None)
-        record = Sample(step, [p[0] for p in self._plans], None, quality.accuracy, quality.r2, quality.predicted)
-        plans = self._plans
-        self._later.add([t.double() for t in self._wanted], lambda values: self._fill(record, plans, values))
-        self._plans, self._wanted = [], []
+        self.note_movement()
+        self.frozen = [i for i, p in self._followed() if not p.requires_grad]
+        record = Sample(step, self._samples, None, quality.accuracy, quality.r2, quality.predicted)
+        uses = self._uses
+        self._later.add([t.double() for t in self._wanted], lambda values: self._fill(record, uses, values))
+        self._samples, self._wanted, self._uses = [], [], []
         self._before.clear()
         self._gradients.clear()
         self._done.clear()
 
-    def _fill(self, record: Sample, plans: list[_Plan], values: list[float]) -> None:
-        rest = iter(values)
-        for sample, has_update, has_gradient, has_last in plans:
-            sample.weight, sample.nonfinite = next(rest), next(rest)
-            if has_update:
-                sample.update = next(rest)
-            if has_gradient:
-                sample.gradient, sample.zero = next(rest), next(rest)
-                sample.nonfinite = max(sample.nonfinite, next(rest))
-                if has_update:
-                    record.expected = (record.expected or 0.0) + next(rest)
-                    sample.rounded = next(rest)
-            if has_last:
-                sample.agreement = next(rest)
+    def _fill(self, record: Sample, uses: list[tuple[ParameterSample, str, float]], values: list[float]) -> None:
+        for (sample, what, scale), value in zip(uses, values, strict=True):
+            if what in ("weight", "update", "gradient"):
+                setattr(sample, what, value * scale)
+                sample.nonfinite = sample.nonfinite if math.isfinite(value) else 1.0
+            elif what == "zero":
+                sample.zero = 1.0 - value * scale
+            elif what == "promise":
+                record.expected = (record.expected or 0.0) + value * scale
+            elif what == "rounded":
+                sample.rounded = max(0.0, 1.0 - (sample.zero or 0.0) - value * scale)
+            elif what == "agreement":
+                sample.agreement = value
+            elif what == "length" and sample.agreement is not None and sample.gradient is not None:
+                sample.agreement /= max(value * sample.gradient / scale, 1e-30)
         self._emit(record)

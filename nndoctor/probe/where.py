@@ -49,13 +49,20 @@ def user_frame(depth: int = 1) -> FrameType | None:
 def shown_path(filename: str) -> str:
     """The file as a person would name it: relative to the working directory where it lies below it."""
     try:
-        relative = os.path.relpath(filename, _START)
+        relative = os.path.relpath(filename, _start)
     except (ValueError, OSError):
         return filename
     return filename if relative.startswith("..") else relative
 
 
-_START = os.getcwd()  # at import: the script may change it later
+_start = os.getcwd()
+
+
+def set_start(directory: str) -> None:
+    """The working directory that the run began in; the script may have changed it since."""
+    global _start
+    _start = directory or _start
+    shown_path.cache_clear()
 
 
 def place_of(frame: FrameType | None) -> Place | None:

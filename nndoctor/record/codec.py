@@ -41,7 +41,7 @@ def encode(record: Any) -> str:
 def _plain(record: Any) -> dict[str, Any]:
     """Fields that differ from their default, nested dataclasses as dicts."""
     out = {}
-    for name, default in _fields(type(record)):
+    for name, default in _fields(type(record)):  # type: ignore[arg-type]
         value = getattr(record, name)
         if value is default or (default is not dataclasses.MISSING and type(value) is type(default) and value == default):
             continue

@@ -240,7 +240,7 @@ class ParameterSample:
     update: float | None
     gradient: float | None
     zero: float | None  # share of exact zeros in the gradient
-    nonfinite: float  # share of NaN or Inf in gradient and weight
+    nonfinite: float  # 1 where gradient, weight or update hold NaN or Inf, else 0
     rounded: float | None = None  # share of non-zero gradients whose weight did not move
     agreement: float | None = None  # cosine with the gradient of the sampled step before it, where adjacent
 
@@ -315,7 +315,9 @@ class Features:
     outlier_size: float = 0.0  # the largest such distance
     integers: bool = False
     between: float | None = None  # mean deviation between samples
-    structure: float | None = None  # share of variance in the first tenth of the principal directions
+    structure: float | None = None  # variance in the first tenth of the principal directions beyond its share: 0 noise, 1 all
+    noise: bool = False  # every column looks drawn by torch.randn or torch.rand, and no two are related
+    position: int = 0  # which of the forward's tensor arguments
 
 
 @dataclass
@@ -445,6 +447,7 @@ class End:
     events: list[str] = field(default_factory=list)  # the loop's first calls, in order
     weights_moved: bool | None = None  # parameters differ from their first sight
     moved_by_hand: bool = False  # ... without an optimiser's step
+    frozen: list[int] = field(default_factory=list)  # parameters with requires_grad off at the last look
     ran: list[str] = field(default_factory=list)  # modules with parameters that ran in a training forward
 
 

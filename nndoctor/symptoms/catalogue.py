@@ -12,6 +12,8 @@ from nndoctor.symptoms.view import View
 _SUBJECTS = (curves, inputs, labels, structure, activations, gradients, weights, loop)
 CATALOGUE: tuple[SymptomInfo, ...] = tuple(info for subject in _SUBJECTS for info in subject.INFO)
 NAMES = frozenset(info.name for info in CATALOGUE)
+# What is read off the run directly, rather than inferred from how it went.
+FACTS = frozenset(info.name for info in CATALOGUE if info.subject in ("structure", "loop") or info.fact)
 
 
 def notice(recording: Recording, thresholds: Mapping[str, float] | None = None) -> list[Symptom]:

@@ -57,7 +57,7 @@ def loss_diverged(view: View) -> Symptom | None:
     limit = view.thresholds.get("loss-diverged", 1.5)
     if view.first > 0 and view.last > limit * view.first and not view.falls:
         ratio = view.last / view.first
-        strength = min(1.0, math.log(ratio) / math.log(10))
+        strength = min(1.0, math.log(ratio) / math.log(10)) * (1.0 if view.comparable or ratio > 1000 else 0.3)
         return Symptom("loss-diverged", f"The loss went from {view.first:.4g} to {view.last:.4g}.", ratio, limit, strength)
     if view.first <= 0 or view.last < 0:
         spread = abs(view.first) + float(np.std(view.finite[: view.tenth]))
@@ -115,7 +115,7 @@ def loss_jumps(view: View) -> Symptom | None:
     base = max(view.first, view.constant or 0.0)
     if peak <= limit * base or int(head.argmax()) == 0:
         return None
-    strength = min(1.0, math.log(peak / base) / math.log(100))
+    strength = min(1.0, math.log(peak / base) / math.log(100)) * (1.0 if view.comparable or peak > 1000 * base else 0.3)
     return Symptom("loss-jumps", f"The loss rose from {view.first:.4g} to {peak:.4g} by step {int(head.argmax()) + 1}.", peak / base, limit, strength)
 
 

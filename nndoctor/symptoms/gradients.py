@@ -20,7 +20,7 @@ INFO = (
 
 def _norms(view: View) -> Array:
     """Gradient norms [steps, parameters]; NaN where there was none."""
-    steps = [s for s in view.recording.steps if s.norms]
+    steps = [s for s in view.steps_seen if s.norms]
     table = np.full((len(steps), max((len(s.norms) for s in steps), default=0)), np.nan)
     for i, s in enumerate(steps):
         table[i, : len(s.norms)] = [np.nan if v is None else v for v in s.norms]
@@ -79,7 +79,7 @@ def gradient_zero(view: View) -> Symptom | None:
 def gradient_explodes(view: View) -> Symptom | None:
     """Spikes and growth of the whole gradient's norm."""
     limit = view.thresholds.get("gradient-explodes", 100.0)
-    norms = np.array([s.unclipped_norm if s.unclipped_norm is not None else s.gradient_norm or 0.0 for s in view.recording.steps])
+    norms = np.array([s.unclipped_norm if s.unclipped_norm is not None else s.gradient_norm or 0.0 for s in view.steps_seen])
     known = norms[np.isfinite(norms) & (norms > 0)]
     if len(known) < 10:
         return None
@@ -94,7 +94,7 @@ def gradient_explodes(view: View) -> Symptom | None:
 
 def gradient_nonfinite(view: View) -> Symptom | None:
     """NaN or Inf in gradients."""
-    bad = [s.index for s in view.recording.steps if s.gradient_norm is not None and not math.isfinite(s.gradient_norm)]
+    bad = [s.index for s in view.steps_seen if s.gradient_norm is not None and not math.isfinite(s.gradient_norm)]
     if not bad:
         return None
     return Symptom("gradient-nonfinite", f"Gradients hold NaN or infinite values from step {bad[0]} on, in {len(bad)} steps.", float(bad[0]))

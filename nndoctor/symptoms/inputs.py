@@ -14,9 +14,9 @@ INFO = (
     SymptomInfo("input-offset", "inputs", "Input values lie far from zero compared with how much they vary.", 8.0, "Mean over deviation of the worst feature that varies; standardised data has 0, pixels in 0..1 about 1."),
     SymptomInfo("input-scale", "inputs", "Input values are far larger (or smaller) than one.", 20.0, "Root mean square of the inputs; first layers are initialised for 1 (He et al. 2015). Raw digits of 0..16 have 8 and train."),
     SymptomInfo("feature-scales-differ", "inputs", "Some features vary a hundred times more than others.", 100.0, "Largest over smallest deviation of the features that vary; the largest must exceed 3."),
-    SymptomInfo("input-nonfinite", "inputs", "Inputs hold NaN or infinite values."),
-    SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values."),
-    SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another."),
+    SymptomInfo("input-nonfinite", "inputs", "Inputs hold NaN or infinite values.", fact=True),
+    SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values.", fact=True),
+    SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another.", fact=True),
     SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 2 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip
 

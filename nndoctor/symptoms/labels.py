@@ -11,7 +11,7 @@ INFO = (
     SymptomInfo("class-imbalance", "labels", "One class holds most of the labels.", 0.8, "Its share; below four in five the mean loss still sees the others well."),
     SymptomInfo("predicts-one-class", "labels", "The network names the same class for nearly every sample.", 0.99, "Share of the most frequent prediction over the last sampled batches."),
     SymptomInfo("minority-ignored", "labels", "A class that occurs is never predicted, while the commonest one nearly always is."),
-    SymptomInfo("no-signal", "labels", "Inputs have structure, but no reference learner finds any link to the targets."),
+    SymptomInfo("no-signal", "labels", "No reference learner finds any link between inputs and targets, though the inputs are no stand-in noise.", 0.12, "Variance of the inputs in a tenth of their directions beyond its share: above it they plainly have structure."),
     SymptomInfo("signal-present", "labels", "Reference learners predict the targets from the inputs."),
     SymptomInfo("signal-nonlinear", "labels", "Nearest neighbours or a kernel predict the targets much better than a linear map does.", 0.15, "Gap on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("signal-after-shift", "labels", "Targets fit the inputs once they are moved by a row or two."),
@@ -64,15 +64,16 @@ def minority_ignored(view: View) -> Symptom | None:
 def no_signal(view: View) -> Symptom | None:
     """Structured inputs and targets that no learner connects."""
     r, f = view.reference, view.features
-    if r is None or r.chance is None or f is None or r.rows < 150 or not f.dtype.startswith(("float", "double")):
-        return None  # the learners compare values; token ids have none
-    scores = [s for s in (r.linear, r.neighbours, r.kernel) if s is not None]
-    best = max(scores) - r.constant
-    if best > r.chance or (f.structure is not None and f.structure < 0.2) or f.structure is None or r.constant > 0.9:
+    if r is None or r.chance is None or f is None or r.rows < 150 or view.steps < 100 or r.constant > 0.9:
         return None
+    best = max(x for x in (r.linear, r.neighbours, r.kernel) if x is not None)
+    limit = view.thresholds.get("no-signal", 0.12)
+    if best - r.constant > r.chance or f.noise:
+        return None
+    structure = f.structure or 0.0
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
-    text = f"On {r.rows} training rows ridge, neighbours and kernel reach {name} {max(scores):.2f} (a constant: {r.constant:.2f}), though the first tenth of the inputs' directions holds {f.structure:.0%} of their variance."
-    return Symptom("no-signal", text, best, r.chance, float(np.clip(2 * f.structure, 0.3, 1.0)) * min(1.0, r.rows / 400), "labels")
+    text = f"On {r.rows} training rows ridge, neighbours and kernel reach {name} {best:.2f} (a constant: {r.constant:.2f}), though the inputs are no mere noise{': ' + format(structure, '.0%') + ' of their variance lies in few directions' if structure >= limit else ''}."
+    return Symptom("no-signal", text, structure, limit, float(np.clip(3 * structure, 0.7, 1.0)) * min(1.0, r.rows / 300), "labels")
 
 
 def signal_present(view: View) -> Symptom | None:

@@ -26,7 +26,7 @@ INFO = (
 def gradients_carried(view: View) -> Symptom | None:
     """By step: how many of the parameters that stepped did so on left-over gradients."""
     limit = view.thresholds.get("gradients-carried", 0.5)
-    steps = [s for s in view.recording.steps[1:] if s.held]
+    steps = [s for s in view.steps_seen[1:] if s.held]
     if len(steps) < 4:
         return None
     shares = np.array([min(1.0, s.carried / s.held) for s in steps])
@@ -71,7 +71,7 @@ def no_step(view: View) -> Symptom | None:
 def cleared_before_step(view: View) -> Symptom | None:
     """Steps that find no gradient, or backward calls whose gradients no step sees."""
     limit = view.thresholds.get("cleared-before-step", 0.5)
-    steps = [s for s in view.recording.steps if s.optimizers]
+    steps = [s for s in view.steps_seen if s.optimizers]
     end = view.recording.end
     if len(steps) < 3 or end is None or end.backwards == 0:
         return None
@@ -104,7 +104,7 @@ def parameters_outside_optimizer(view: View) -> Symptom | None:
     limit = view.thresholds.get("parameters-outside-optimizer", 0.02)
     if not view.optimised or not view.reached or not any(o.stepped for o in view.recording.optimizers):
         return None
-    stepped = {i for o in view.recording.optimizers if o.stepped for g in o.groups for i in g.parameters}
+    stepped = view.optimised
     reached = [view.parameters[i] for i in view.reached if i in view.parameters and view.parameters[i].requires_grad]
     outside = [p for p in reached if p.index not in stepped and not (p.model < 0 and ".(" in p.name)]
     if not reached or not outside:
@@ -125,7 +125,10 @@ def optimizer_holds_strangers(view: View) -> Symptom | None:
         return None
     worst: Symptom | None = None
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}
+    used = {i for s in view.steps_seen for i in s.optimizers}
     for o in view.recording.optimizers:
+        if used and o.index not in used:
+            continue
         held = [view.parameters[i] for g in o.groups for i in g.parameters if i in view.parameters]
         strangers = [p for p in held if p.index not in view.reached and p.requires_grad and (p.model < 0 or p.model not in live)]
         if not held or not strangers:
@@ -143,8 +146,8 @@ def frozen_parameters(view: View) -> Symptom | None:
     frozen = _frozen(view)
     models = {p.model for p in frozen}
     everything = [p for p in view.recording.parameters if p.model in models]
-    if not frozen:
-        return None
+    if not frozen or (models == {-1} and not any(looks_fresh(p) for p in frozen)):
+        return None  # a fixed matrix that no module owns may be anything: a graph, a filter, a mixing matrix
     share = _numbers(frozen) / max(_numbers(everything), 1)
     if share <= limit:
         return None
@@ -155,7 +158,8 @@ def frozen_parameters(view: View) -> Symptom | None:
 def _frozen(view: View) -> list[ParameterInfo]:
     """Frozen parameters of models that are partly trained: a teacher that is frozen as a whole is none of them."""
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}
-    return [p for p in view.recording.parameters if not p.requires_grad and p.model in live and p.model >= 0 and not is_norm(p)]
+    chosen = [view.parameters[i] for i in sorted(view.frozen) if i in view.parameters]
+    return [p for p in chosen if not is_norm(p) and (p.model in live if p.model >= 0 else p.index not in view.optimised)]
 
 
 def looks_fresh(p: ParameterInfo) -> bool | None:
@@ -180,12 +184,12 @@ def looks_fresh(p: ParameterInfo) -> bool | None:
 def frozen_from_scratch(view: View) -> Symptom | None:
     """Freezing makes sense for weights that were trained before; these never were."""
     limit = view.thresholds.get("frozen-from-scratch", 0.3)
-    stepped = {i for o in view.recording.optimizers if o.stepped for g in o.groups for i in g.parameters}
+    stepped = view.optimised if any(o.stepped for o in view.recording.optimizers) else set()
     outside = [view.parameters[i] for i in view.reached if i in view.parameters and i not in stepped and stepped]
     still = [p for p in [*_frozen(view), *outside] if looks_fresh(p) is not None]
     if not still:
         return None
-    fresh = [p for p in still if looks_fresh(p)]
+    fresh = [p for p in still if looks_fresh(p) and p.index not in view.moved]
     share = _numbers(fresh) / max(_numbers(still), 1)
     if share < limit:
         return None
@@ -197,7 +201,7 @@ def eval_mode(view: View) -> Symptom | None:
     """Dropout and batch norm in evaluation mode because the whole model is."""
     limit = view.thresholds.get("eval-mode", 0.3)
     modes = [m for m in view.recording.modes if m.training + m.evaluating > 0]
-    flags = [s.training for s in view.recording.steps if s.training is not None]
+    flags = [s.training for s in view.steps_seen if s.training is not None]
     if not modes or not flags:
         return None
     off = float(np.mean([not f for f in flags]))

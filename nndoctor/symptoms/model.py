@@ -33,3 +33,4 @@ class SymptomInfo:
     what: str  # one sentence
     threshold: float | None = None
     why: str = ""  # reason and source of the threshold
+    fact: bool = False  # read off the run directly, not inferred from how it went

@@ -52,7 +52,7 @@ def _place(loss: LossInfo, link: Link | None = None) -> Place | None:
 
 def _trained(view: View) -> list[LossInfo]:
     """Losses that feed backward; all of them where that is unknown."""
-    fed = {i for g in view.recording.graphs for i in g.losses}
+    fed = {i for g in view.graphs for i in g.losses}
     return [x for x in view.recording.losses if x.index in fed or not fed]
 
 
@@ -289,9 +289,9 @@ def shapes_broadcast(view: View) -> Symptom | None:
 def unreached_parameters(view: View) -> Symptom | None:
     """Parameters in the optimiser, or in a model that is partly reached, that no backward call reaches."""
     limit = view.thresholds.get("unreached-parameters", 0.01)
-    if not view.recording.graphs or any(g.truncated for g in view.recording.graphs):
+    if not view.graphs or any(g.truncated for g in view.graphs):
         return None
-    graded = {i for s in view.recording.steps for i, v in enumerate(s.norms) if v}
+    graded = {i for s in view.steps_seen for i, v in enumerate(s.norms) if v}
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}
     lost = [
         p for p in view.recording.parameters

@@ -23,6 +23,8 @@ from nndoctor.record.model import (
     Place,
     Recording,
     Reference,
+    Sample,
+    Step,
 )
 
 Array = np.ndarray[Any, Any]
@@ -38,12 +40,45 @@ class View:
     recording: Recording
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
+    # --- which steps --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def steps_seen(self) -> list[Step]:
+        """The steps of the last training of the script.
+
+        A script that trains one thing after another (a teacher, then a student) uses other optimisers for each; the last
+        stretch of at least thirty steps whose optimisers did not step before is judged.
+        """
+        steps = self.recording.steps
+        start, used = 0, set(steps[0].optimizers) if steps else set()
+        for i, s in enumerate(steps):
+            now = set(s.optimizers)
+            if now and not now & used and len(steps) - i >= 30 and not set().union(*(set(t.optimizers) for t in steps[i : i + 30])) & used:
+                start = i
+            used |= now
+        return steps[start:]
+
+    @cached_property
+    def since(self) -> int:
+        """Index of the first of these steps."""
+        return self.steps_seen[0].index if self.steps_seen else 0
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """Samples of these steps."""
+        return [s for s in self.recording.samples if s.step >= self.since]
+
+    @cached_property
+    def graphs(self) -> list[Graph]:
+        """Graphs of these steps; all of them where none was read."""
+        return [g for g in self.recording.graphs if g.step >= self.since] or self.recording.graphs
+
     # --- the loss ---------------------------------------------------------------------------------------------
 
     @cached_property
     def losses(self) -> Array:
         """Training loss by step [n]; NaN where it was not finite."""
-        values = [s.loss for s in self.recording.steps if s.loss is not None]
+        values = [s.loss for s in self.steps_seen if s.loss is not None]
         return np.array(values, dtype=np.float64)
 
     @cached_property
@@ -87,7 +122,7 @@ class View:
     @cached_property
     def main_loss(self) -> LossInfo | None:
         """The loss function that feeds backward most often; of several, the one that knows targets."""
-        fed = [i for g in self.recording.graphs for i in g.losses]
+        fed = [i for g in self.graphs for i in g.losses]
         candidates = [x for x in self.recording.losses if not fed or x.index in fed]
         if not candidates:
             return None
@@ -116,11 +151,16 @@ class View:
     @cached_property
     def single_term(self) -> bool:
         """Whether the loss that backward sees is the main loss alone, so that its level can be compared."""
-        graphs = [g for g in self.recording.graphs if g.losses]
+        graphs = [g for g in self.graphs if g.losses]
         if not graphs or self.main_loss is None or any(len(g.losses) > 1 for g in graphs):
             return False
         first = next((link.op for link in graphs[0].chain), "")
         return first not in ("Add", "Sub") and self.main_loss.settings.get("reduction", "mean") == "mean"
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the loss compares predictions with targets, so that its level means something; a policy's loss may well rise."""
+        return self.main_loss is not None and self.main_loss.target is not None
 
     @cached_property
     def constant(self) -> float | None:
@@ -150,12 +190,12 @@ class View:
     @cached_property
     def accuracy(self) -> float | None:
         """Training accuracy over the last third of the sampled steps."""
-        return _late([s.accuracy for s in self.recording.samples])
+        return _late([s.accuracy for s in self.samples])
 
     @cached_property
     def r2(self) -> float | None:
         """R2 on training batches over the last third of the sampled steps (median: one bad batch is no verdict)."""
-        return _late([s.r2 for s in self.recording.samples], np.median)
+        return _late([s.r2 for s in self.samples], np.median)
 
     @cached_property
     def skill(self) -> float | None:
@@ -165,7 +205,7 @@ class View:
         real targets.
         """
         found: list[float] = []
-        if self.constant and self.last is not None and self.labels is not None and self.labels.task != "real":
+        if self.constant and self.last is not None and self.last >= 0 and self.labels is not None and self.labels.task != "real":
             found.append(1.0 - self.last / self.constant)
         if self.accuracy is not None and self.chance is not None and self.chance < 0.995 and self.is_classification:
             found.append((self.accuracy - self.chance) / (1.0 - self.chance))
@@ -214,7 +254,7 @@ class View:
     @cached_property
     def evaluations(self) -> list[Evaluation]:
         """Validation passes that computed a score, of the kind that was seen most often."""
-        return [e for e in self.recording.evaluations if e.loss is not None or e.accuracy is not None or e.r2 is not None]
+        return [e for e in self.recording.evaluations if e.step >= self.since and (e.loss is not None or e.accuracy is not None or e.r2 is not None)]
 
     @cached_property
     def validation(self) -> Array:
@@ -242,14 +282,28 @@ class View:
         return {p.index: p for p in self.recording.parameters}
 
     @cached_property
+    def frozen(self) -> set[int]:
+        """Parameters with requires_grad off when last looked at."""
+        end = self.recording.end
+        if end is not None and self.recording.samples:
+            return set(end.frozen)
+        return {p.index for p in self.recording.parameters if not p.requires_grad}
+
+    @cached_property
+    def moved(self) -> set[int]:
+        """Parameters that a sampled step changed."""
+        return {x.parameter for s in self.recording.samples for x in s.parameters if x.update}
+
+    @cached_property
     def optimised(self) -> set[int]:
-        """Parameters in any optimiser that stepped."""
-        return {i for o in self.recording.optimizers for g in o.groups for i in g.parameters}
+        """Parameters in any optimiser that stepped (or was built, where none did)."""
+        used = {i for s in self.steps_seen for i in s.optimizers}
+        return {i for o in self.recording.optimizers if o.index in used or not used for g in o.groups for i in g.parameters}
 
     @cached_property
     def reached(self) -> set[int]:
         """Parameters that some loss reached."""
-        return {i for g in self.recording.graphs for i in g.reached}
+        return {i for g in self.graphs for i in g.reached}
 
     def weights(self) -> list[ParameterInfo]:
         """Weight matrices and kernels of layers, norms and embeddings left out."""
@@ -271,12 +325,13 @@ class View:
     @cached_property
     def graph(self) -> Graph | None:
         """The richest graph that was read."""
-        return max(self.recording.graphs, key=lambda g: len(g.reached), default=None)
+        return max(self.graphs, key=lambda g: len(g.reached), default=None)
 
     @cached_property
     def features(self) -> Features | None:
-        """Inputs of the model that learns: the first one with parameters that were seen at the loss."""
-        return self.recording.features[0] if self.recording.features else None
+        """Inputs of the model that was called first; of several arguments the one that differs most between samples."""
+        first = [f for f in self.recording.features if f.model == self.recording.features[0].model]
+        return max(first, key=lambda f: (f.distinct, f.dtype.startswith("float")), default=None)
 
     def settings_at(self, optimizer: int, group: int, step: int, key: str) -> Any:
         """A setting of a group as it stood at a step."""

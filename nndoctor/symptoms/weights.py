@@ -11,7 +11,7 @@ from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import Array, View, is_norm
 
 INFO = (
-    SymptomInfo("weights-constant", "weights", "Weight matrices of hidden layers start with all values equal: their units can never differ."),
+    SymptomInfo("weights-constant", "weights", "Weight matrices of hidden layers start with all values equal: their units can never differ.", fact=True),
     SymptomInfo("weights-too-large", "weights", "Weights start far larger than their layer's fan-in allows.", 3.0, "Deviation times the root of the fan-in; He et al. use 1.41, LeCun 1, torch's default 0.58."),
     SymptomInfo("weights-too-small", "weights", "Weights start far smaller than their layer's fan-in asks for.", 0.06, "The same measure; a tenth of torch's default."),
     SymptomInfo("bias-off", "weights", "Biases start far from zero.", 1.5, "Mean size; torch's default stays below 1, forget gates are set to 1."),
@@ -29,6 +29,8 @@ def _hidden_weights(view: View) -> list[ParameterInfo]:
 def weights_constant(view: View) -> Symptom | None:
     """The last layer may start at zero and still learn; one before another layer may not."""
     weights = _hidden_weights(view)
+    tables = [p for p in view.recording.parameters if "Embedding" in p.module_type and len(p.shape) == 2 and p.shape[1] > 1 and p.requires_grad]
+    weights = [*tables, *weights]
     flat = [p for p in weights if p.std == 0 and math.prod(p.shape) > 1 and p.shape[0] > 1]
     inner = [p for p in flat if p is not weights[-1]]
     if not inner:
@@ -92,7 +94,7 @@ def update_ratios(view: View) -> Array:
     """Update over weight [samples, weight matrices]; NaN where it is unknown."""
     indices = [p.index for p in view.weights() if p.index in view.optimised or not view.optimised]
     rows = []
-    for s in view.recording.samples:
+    for s in view.samples:
         known = {x.parameter: x for x in s.parameters}
         row = [known[i].update / known[i].weight if i in known and known[i].update is not None and known[i].weight > 0 else np.nan for i in indices]  # type: ignore[operator]
         rows.append(row)
@@ -119,7 +121,7 @@ def updates_tiny(view: View) -> Symptom | None:
 def steps_promise_little(view: View) -> Symptom | None:
     """What the gradient says that the steps will bring, whether or not it comes true."""
     limit = view.thresholds.get("steps-promise-little", 1e-3)
-    known = [-s.expected for s in view.recording.samples[1:10] if s.expected is not None and math.isfinite(s.expected)]
+    known = [-s.expected for s in view.samples[1:10] if s.expected is not None and math.isfinite(s.expected)]
     if len(known) < 3 or not view.early or view.early <= 0:
         return None
     share = float(np.median(known)) / view.early
@@ -151,7 +153,7 @@ def updates_huge(view: View) -> Symptom | None:
 def weights_grow(view: View) -> Symptom | None:
     """Runaway weights."""
     limit = view.thresholds.get("weights-grow", 5.0)
-    samples = view.recording.samples
+    samples = view.samples
     if len(samples) < 3:
         return None
     first = {x.parameter: x.weight for x in samples[0].parameters}
