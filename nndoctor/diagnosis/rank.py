@@ -5,7 +5,8 @@ The one place where the ranking rule stands:
 1. A cause is considered if one of the symptoms that it needs holds.
 2. Its log odds are its prior plus, for each symptom that holds, weight times strength.
 3. Where a likely cause brings another about (`leads_to`), the other stands below it, and is left out unless it has
-   evidence of its own, that is, log odds of at least even without the symptoms that the first one explains.
+   evidence of its own, that is, log odds of at least even without the symptoms that the first one explains, and rests
+   on a fact where the first is sure.
 4. A cause that rests on facts (a shape, a missing call) explains in the same way those that rest on how the run went
    alone (rates, dead units, overfitting): a broken run shows all kinds of dynamics.
 5. Where two causes rest on the same symptoms, the weaker keeps only what the stronger does not explain.
@@ -73,7 +74,7 @@ def rank(scored: list[Scored]) -> list[Scored]:
         parent = _parent(s, first)
         if parent is not None:
             s.consequence_of = parent.cause.id
-            s.left_out = _own_odds(s, parent) < 0
+            s.left_out = _own_odds(s, parent) < 0 or (parent.confidence >= _SURE and not _is_fact(s))
             s.odds = min(s.odds, parent.odds - 0.1)
     standing = sorted((s for s in first if s.consequence_of is None), key=lambda s: -s.odds)
     for i, s in enumerate(standing):

@@ -14,8 +14,9 @@ from nndoctor.record.model import Features
 
 _Array = np.ndarray[Any, Any]
 _MOST_FEATURES = 256  # reported one by one
-_MOST_COLUMNS = 512  # of a row that is kept
-_MOST_ROWS = 2000
+_MOST_COLUMNS = 2048  # of a row that is kept
+_MOST_ROWS = 1500
+_MOST_FOR_STRUCTURE = 600
 _ROWS_A_STEP = 64
 _MOST_TENSORS = 6  # arguments of one forward
 _BUCKETS = 128  # ids are counted modulo this
@@ -182,13 +183,14 @@ def _is_noise(rows: _Array, structure: float | None) -> bool:
 
 def _structure(rows: _Array) -> float | None:
     """Variance in the first tenth of the principal directions beyond their number's share: 0 for independent noise, 1 for one line."""
-    rows = rows[:1000]
+    rows = rows[:_MOST_FOR_STRUCTURE]
     rows = rows[:, rows.std(0) > 0]
     if rows.shape[1] < 3 or len(rows) < 20:
         return None
     rows = (rows - rows.mean(0)) / rows.std(0)
+    products = rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
     try:
-        singular = np.linalg.svd(rows, compute_uv=False) ** 2
+        singular = np.linalg.eigvalsh(products)[::-1]
     except np.linalg.LinAlgError:
         return None
     first = max(1, round(0.1 * rows.shape[1]))

@@ -49,6 +49,7 @@ class Model:
     names: dict[int, str]  # id of a module of the tree -> dotted name
     sensitive: list[tuple[str, weakref.ref[nn.Module]]]
     has_parameters: bool
+    module: weakref.ref[nn.Module]
 
 
 @dataclass
@@ -122,7 +123,7 @@ class Registry:
         index = self.model_count if parameters else -1
         names = {id(m): f"{name}.{n}" if n else name for n, m in tree}
         sensitive: list[tuple[str, weakref.ref[nn.Module]]] = [(names[id(m)], weakref.ref(m)) for _, m in tree if isinstance(m, MODE_SENSITIVE)]
-        model = Model(index, name, names, sensitive, bool(parameters))
+        model = Model(index, name, names, sensitive, bool(parameters), weakref.ref(module))
         self._models[module] = model
         if parameters:
             self.model_count += 1
@@ -154,6 +155,8 @@ class Registry:
         """A module that runs inside a model's forward without being registered in it; its name, if it is one."""
         if id(module) in root.names:
             return root.names[id(module)]
+        if id(module) not in self.strays and self._adopt(module, root):
+            return root.names[id(module)]
         own = list(module.parameters(recurse=False))
         if not own:
             return None
@@ -164,6 +167,22 @@ class Registry:
             for n, p in module.named_parameters(recurse=False):
                 self.parameter(p, f"{name}.{n}", module, name, -1)
         return name
+
+    def _adopt(self, module: nn.Module, root: Model) -> bool:
+        """A module that joined a known model later (a replaced head): describe it as the others were."""
+        whole = root.module()
+        found = next(((n, m) for n, m in whole.named_modules() if m is module), None) if whole is not None else None
+        if found is None:
+            return False
+        name = root.names[id(module)] = f"{root.name}.{found[0]}"
+        own = list(module.named_parameters(recurse=False))
+        sizes = sum(p.numel() for _, p in own)
+        self._emit(ModuleInfo(root.index, name, type(module).__name__, next(module.children(), None) is None, sizes, _settings(module), self.built.get(module)))
+        for n, p in own:
+            self.parameter(p, f"{name}.{n}", module, name, root.index)
+        if isinstance(module, MODE_SENSITIVE):
+            root.sensitive.append((name, weakref.ref(module)))
+        return True
 
     # --- optimisers -------------------------------------------------------------------------------------------
 

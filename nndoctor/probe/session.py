@@ -365,7 +365,7 @@ class Session:
         elif loss.numel() == 1:
             self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         self.losses.last_source = None
-        if looked_at(self._now) and self._now <= self._graphs_until and self._since_step < 4 and loss.grad_fn is not None:
+        if looked_at(self._now) and (self._now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
             found = self.terms.read(loss, self._now, self.calls.place("backward"), self.looking, self._rows)
             self.activations.output_sites |= found
         if self.steps == 0:

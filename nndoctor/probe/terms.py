@@ -20,6 +20,8 @@ _LOSS_NODES = frozenset({
     "NllLoss", "NllLoss2D", "NllLossNd", "MseLoss", "SmoothL1Loss", "HuberLoss", "L1Loss", "BinaryCrossEntropy",
     "BinaryCrossEntropyWithLogits", "KlDiv", "MultiMarginLoss", "MultilabelMarginLoss", "SoftMarginLoss", "CtcLoss",
 })  # fmt: skip
+# Reading costs some microseconds a node: a graph of this size stays below ten milliseconds.
+_CHEAP = 1500
 
 
 class LossTerms:
@@ -30,6 +32,7 @@ class LossTerms:
         self._registry = registry
         self._losses = losses
         self._noted: list[LossInfo] = []
+        self.cheap = False  # the last graph was small enough to be read at every look
         self._places: dict[str, Place | None] = {}
 
     def note(self, info: LossInfo, prediction: Tensor) -> None:
@@ -46,6 +49,7 @@ class LossTerms:
         """Walk the graph of one backward call and write what it says. Returns the names of the sites that form the output."""
         root = loss.grad_fn
         reading = graph.read(root)
+        self.cheap = sum(reading.ops.values()) < _CHEAP
         reached = [i for t in reading.leaves if (i := self._registry.parameter(t)) is not None]
         noted, self._noted = self._noted, []
         if not noted and looking:

@@ -64,16 +64,17 @@ def minority_ignored(view: View) -> Symptom | None:
 def no_signal(view: View) -> Symptom | None:
     """Structured inputs and targets that no learner connects."""
     r, f = view.reference, view.features
-    if r is None or r.chance is None or f is None or r.rows < 150 or view.steps < 100 or r.constant > 0.9:
+    if r is None or r.chance is None or f is None or r.rows < 150 or view.steps < 100 or r.features < 2 or r.constant > 0.9:
         return None
     best = max(x for x in (r.linear, r.neighbours, r.kernel) if x is not None)
     limit = view.thresholds.get("no-signal", 0.12)
     if best - r.constant > r.chance or f.noise:
         return None
     structure = f.structure or 0.0
+    by_value = 1.0 if f.dtype.startswith(("float", "double")) else 0.75  # of ids the learners see only which occur
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
     text = f"On {r.rows} training rows ridge, neighbours and kernel reach {name} {best:.2f} (a constant: {r.constant:.2f}), though the inputs are no mere noise{': ' + format(structure, '.0%') + ' of their variance lies in few directions' if structure >= limit else ''}."
-    return Symptom("no-signal", text, structure, limit, float(np.clip(3 * structure, 0.7, 1.0)) * min(1.0, r.rows / 300), "labels")
+    return Symptom("no-signal", text, structure, limit, by_value * float(np.clip(3 * structure, 0.7, 1.0)) * min(1.0, r.rows / 300), "labels")
 
 
 def signal_present(view: View) -> Symptom | None:

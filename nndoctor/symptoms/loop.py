@@ -130,7 +130,7 @@ def optimizer_holds_strangers(view: View) -> Symptom | None:
         if used and o.index not in used:
             continue
         held = [view.parameters[i] for g in o.groups for i in g.parameters if i in view.parameters]
-        strangers = [p for p in held if p.index not in view.reached and p.requires_grad and (p.model < 0 or p.model not in live)]
+        strangers = [p for p in held if p.index not in view.reached and p.index not in view.frozen and (p.model < 0 or p.model not in live)]
         if not held or not strangers:
             continue
         share = _numbers(strangers) / max(_numbers(held), 1)
@@ -146,7 +146,7 @@ def frozen_parameters(view: View) -> Symptom | None:
     frozen = _frozen(view)
     models = {p.model for p in frozen}
     everything = [p for p in view.recording.parameters if p.model in models]
-    if not frozen or (models == {-1} and not any(looks_fresh(p) for p in frozen)):
+    if not frozen or (models == {-1} and not any(looks_fresh(p) or p.index in view.optimised for p in frozen)):
         return None  # a fixed matrix that no module owns may be anything: a graph, a filter, a mixing matrix
     share = _numbers(frozen) / max(_numbers(everything), 1)
     if share <= limit:
@@ -156,10 +156,10 @@ def frozen_parameters(view: View) -> Symptom | None:
 
 
 def _frozen(view: View) -> list[ParameterInfo]:
-    """Frozen parameters of models that are partly trained: a teacher that is frozen as a whole is none of them."""
+    """Frozen parameters of models that are partly trained, or that an optimiser holds; a teacher frozen as a whole is none of them."""
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}
     chosen = [view.parameters[i] for i in sorted(view.frozen) if i in view.parameters]
-    return [p for p in chosen if not is_norm(p) and (p.model in live if p.model >= 0 else p.index not in view.optimised)]
+    return [p for p in chosen if not is_norm(p) and (p.model in live or p.model < 0 or p.index in view.optimised)]
 
 
 def looks_fresh(p: ParameterInfo) -> bool | None:
@@ -170,13 +170,19 @@ def looks_fresh(p: ParameterInfo) -> bool | None:
     """
     if len(p.shape) < 2 or math.prod(p.shape) < 64 or not p.std or not p.fan_in or p.fourth is None or p.max_abs is None:
         return None
-    fan_out = math.prod(p.shape) / max(p.shape[1], 1)
+    if p.model < 0 and ".(" not in p.name and len(p.shape) == 2:  # a raw tensor may be used as x @ w: either axis feeds
+        return _matches(p, p.shape[0], p.shape[1]) or _matches(p, p.shape[1], p.shape[0])
+    return _matches(p, p.fan_in, math.prod(p.shape) / max(p.shape[1], 1))
+
+
+def _matches(p: ParameterInfo, fan_in: float, fan_out: float) -> bool:
+    assert p.std is not None and p.fourth is not None and p.max_abs is not None
     width = 0.12 + 2.5 / math.sqrt(math.prod(p.shape))
     if abs(p.fourth - 1.8) < width and abs(p.std * math.sqrt(3) / p.max_abs - 1) < 0.12:
-        bounds = (1 / math.sqrt(p.fan_in), math.sqrt(6 / p.fan_in), math.sqrt(3 / p.fan_in), math.sqrt(6 / (p.fan_in + fan_out)), 1 / math.sqrt(max(p.shape[0], 1)), 1 / math.sqrt(max(p.shape[0] // 3, 1)), 1 / math.sqrt(max(p.shape[0] // 4, 1)))
+        bounds = (1 / math.sqrt(fan_in), math.sqrt(6 / fan_in), math.sqrt(3 / fan_in), math.sqrt(6 / (fan_in + fan_out)), 1 / math.sqrt(max(p.shape[0], 1)), 1 / math.sqrt(max(p.shape[0] // 3, 1)), 1 / math.sqrt(max(p.shape[0] // 4, 1)))
         return any(0.9 < p.max_abs / b <= 1.005 for b in bounds)
     if abs(p.fourth - 3.0) < 4 * width:
-        deviations = (math.sqrt(2 / p.fan_in), math.sqrt(1 / p.fan_in), math.sqrt(2 / (p.fan_in + fan_out)), 0.02, 1.0)
+        deviations = (math.sqrt(2 / fan_in), math.sqrt(1 / fan_in), math.sqrt(2 / (fan_in + fan_out)), 0.02, 0.1, 1.0)
         return any(abs(p.std / d - 1) < width for d in deviations)
     return False
 

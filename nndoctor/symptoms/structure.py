@@ -295,7 +295,7 @@ def unreached_parameters(view: View) -> Symptom | None:
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}
     lost = [
         p for p in view.recording.parameters
-        if p.requires_grad and p.index not in view.reached and p.index not in graded and (p.model in live or _ran_optimised(view, p))
+        if p.requires_grad and p.index not in view.frozen and p.index not in view.gone and p.index not in view.reached and p.index not in graded and (p.model in live or _ran_optimised(view, p))
     ]  # fmt: skip
     if not lost:
         return None

@@ -290,6 +290,14 @@ class View:
         return {p.index for p in self.recording.parameters if not p.requires_grad}
 
     @cached_property
+    def gone(self) -> set[int]:
+        """Parameters that no longer existed at the last look: of a layer that was replaced, or a model that was thrown away."""
+        if not self.samples:
+            return set()
+        there = {x.parameter for x in self.samples[-1].parameters}
+        return {i for i in self.parameters if i not in there and i < max(there, default=0)}
+
+    @cached_property
     def moved(self) -> set[int]:
         """Parameters that a sampled step changed."""
         return {x.parameter for s in self.recording.samples for x in s.parameters if x.update}
