@@ -34,23 +34,40 @@ class Delivery:
 
 
 def check(
-    target: Target, settings: Settings, delivery: Delivery, save: Path | None = None, quiet: bool = False
+    target: Target, settings: Settings, delivery: Delivery, save: Path | None = None, quiet: bool = False, trials: int = 0
 ) -> Diagnosis:
     """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be written."""
     ensure_writable([path for path in (delivery.output, save) if path is not None], Path(target.script))
     recording = watch(target, settings, quiet)
     keep(recording, save)
-    return diagnose(recording, settings, delivery)
+    diagnosis = find_causes(recording, settings)
+    if trials > 0:
+        diagnosis = try_cures(diagnosis, target, settings, trials)
+    deliver(render(diagnosis, delivery), delivery.output)
+    return diagnosis
 
 
 def diagnose(recording: Recording, settings: Settings, delivery: Delivery) -> Diagnosis:
     """Diagnose a recording, and report it. Needs neither torch nor the script."""
-    from nndoctor.diagnosis.engine import DiagnosisOptions
-    from nndoctor.diagnosis.engine import diagnose as find_causes
-
-    diagnosis = find_causes(recording, DiagnosisOptions(settings.select, settings.ignore, settings.thresholds))
+    diagnosis = find_causes(recording, settings)
     deliver(render(diagnosis, delivery), delivery.output)
     return diagnosis
+
+
+def find_causes(recording: Recording, settings: Settings) -> Diagnosis:
+    """The diagnosis of a recording, as the user's settings want it."""
+    from nndoctor.diagnosis.engine import DiagnosisOptions, diagnose
+
+    return diagnose(recording, DiagnosisOptions(settings.select, settings.ignore, settings.thresholds))
+
+
+def try_cures(diagnosis: Diagnosis, target: Target, settings: Settings, most: int) -> Diagnosis:
+    """Run the same probe again with the cause of each leading suspect removed."""
+    from nndoctor.probe import launch
+    from nndoctor.trials.run import try_suspects
+
+    limits = launch.Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout)
+    return try_suspects(diagnosis, lambda change: launch.watch(target, limits, None, None, (change,)), most)
 
 
 def watch(target: Target, settings: Settings, quiet: bool) -> Recording:

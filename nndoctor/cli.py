@@ -162,11 +162,18 @@ def _report_options(command: Command) -> Command:
 @click.option(
     "--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the recording, for `nndoctor diagnose`."
 )
+@click.option(
+    "--trials", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Run the probe again without the cause for up to N leading suspects, each run as long as the first. So far for"
+    " learning rates only.  [default: 0]",
+)  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show neither the script's output nor the progress.")
 @_report_options
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
-def check(script: str, arguments: tuple[str, ...], module: bool, save: Path | None, quiet: bool, **options: Any) -> int:
+def check(
+    script: str, arguments: tuple[str, ...], module: bool, save: Path | None, quiet: bool, trials: int, **options: Any
+) -> int:
     """Run SCRIPT as `python SCRIPT ARGS` would, watch its first training steps, and report what is wrong.
 
     The script's own output appears on stderr. Exit code: 0 for a clean run, 1 for a finding, 2 for a wrong command
@@ -179,7 +186,7 @@ def check(script: str, arguments: tuple[str, ...], module: bool, save: Path | No
         _require_script(Path(script))
     settings, delivery = _read(options, Path() if module else Path(script).parent)
     target = Target(script=script, arguments=arguments, module=module)
-    diagnosis = checkup.check(target, settings, delivery, save, quiet)
+    diagnosis = checkup.check(target, settings, delivery, save, quiet, trials)
     return exit_code(diagnosis, settings.fail_on)
 
 

@@ -9,11 +9,13 @@ The one place where the ranking rule stands:
    on a fact where the first is sure.
 4. A cause that rests on facts (a shape, a missing call) explains in the same way those that rest on how the run went
    alone (rates, dead units, overfitting): a broken run shows all kinds of dynamics.
-5. Where two causes rest on the same symptoms, the weaker keeps only what the stronger does not explain.
+5. Where a trial was made, it outweighs all this: a confirmed suspect stands first, a refuted one is a note.
+6. Where two causes rest on the same symptoms, the weaker keeps only what the stronger does not explain.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 
@@ -25,6 +27,7 @@ from nndoctor.symptoms.model import Symptom
 
 _LIKELY = 0.5
 _SURE = 0.7
+_CONFIRMED, _REFUTED = 0.97, 0.3  # a confirmed suspect's least confidence; what a refuted one keeps of its own
 # Share of a symptom's weight that a weaker cause loses to a stronger one which explains the symptom as well.
 _SHARED = 0.5
 
@@ -83,6 +86,21 @@ def rank(scored: list[Scored]) -> list[Scored]:
             explained = set().union(*({n for n, v in t.parts.items() if v > 0} for t in stronger))
             s.odds -= sum(_SHARED * v for n, v in s.parts.items() if v > 0 and n in explained)
     return sorted(first, key=lambda s: -s.odds)
+
+
+def after_trials(suspects: list[Suspect]) -> list[Suspect]:
+    """Confirmed suspects first, refuted ones last."""
+
+    def judged(s: Suspect) -> Suspect:
+        if s.trial is None:
+            return s
+        if s.trial.confirmed:
+            severity = "error" if s.severity == "note" else s.severity
+            return dataclasses.replace(s, confidence=max(s.confidence, _CONFIRMED), severity=severity)
+        return dataclasses.replace(s, confidence=s.confidence * _REFUTED, severity="note")
+
+    known = [judged(s) for s in suspects]
+    return sorted(known, key=lambda s: (not (s.trial and s.trial.confirmed), bool(s.trial and not s.trial.confirmed)))
 
 
 def _parent(s: Scored, all_scored: list[Scored]) -> Scored | None:

@@ -14,7 +14,7 @@ import resource
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
+from nndoctor.probe import intervene
 from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.session import Session
 from nndoctor.probe.where import place_of, set_start, user_frame, user_place
@@ -60,9 +61,11 @@ class Patches:
 class Watch:
     """Watches one process. `emit` takes records; `stop` is called when enough has been seen and does not return."""
 
-    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "") -> None:
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "",
+                 changes: Sequence[str] = ()) -> None:  # fmt: skip
         self._patches = Patches()
         self._emit = emit
+        self._changes = tuple(changes)
         set_start(directory)
         self._steps, self._seconds = steps, seconds
         self.session = Session(emit, steps, seconds, grace, stop)
@@ -157,11 +160,12 @@ class Watch:
         return __init__
 
     def _optimizer_init(self, old: Any) -> Any:
-        built = self.session.registry.built
+        built, changes = self.session.registry.built, self._changes
 
         @functools.wraps(old)
         def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:
             old(optimizer, *args, **kwargs)
+            intervene.at_construction(optimizer, changes)
             _note_construction(built, optimizer)
 
         return __init__

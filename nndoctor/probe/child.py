@@ -2,7 +2,7 @@
 
 `launch.py` starts this file by its path, so that it is `__main__` until the script takes its place:
 
-    python child.py FD STEPS SECONDS GRACE TIMEOUT file|module NAME ARGUMENTS...
+    python child.py FD STEPS SECONDS GRACE TIMEOUT CHANGES file|module NAME ARGUMENTS...
 
 Until the script runs, only modules that plain Python has loaded by then may be imported here. Any other, even one of
 the standard library, would take the place of a file of the same name beside the script (`queue.py`, `code.py`).
@@ -38,8 +38,8 @@ _LONGEST_ERROR, _LONGEST_TRACEBACK = 2_000, 20_000  # characters; some messages 
 
 def main(argv: Sequence[str]) -> None:
     """Watch one run. Leaves as Python would leave the script: by return, by its exception or by its SystemExit."""
-    fd, steps, seconds, grace, timeout, kind, name, *arguments = argv[1:]
-    run = Run(int(fd), int(steps), float(seconds), float(grace), float(timeout))
+    fd, steps, seconds, grace, timeout, changes, kind, name, *arguments = argv[1:]
+    run = Run(int(fd), int(steps), float(seconds), float(grace), float(timeout), changes.split(",") if changes else [])
     run.begin()
     try:
         if kind == "module":
@@ -141,8 +141,11 @@ def _is_importable(path: str) -> bool:
 class Run:
     """The watched run: its pipe to the parent, its clock, and its one end."""
 
-    def __init__(self, fd: int, steps: int, seconds: float, grace: float, timeout: float) -> None:
+    def __init__(
+        self, fd: int, steps: int, seconds: float, grace: float, timeout: float, changes: list[str]
+    ) -> None:
         self._fd = fd
+        self._changes = changes
         self._steps, self._seconds, self._grace, self._timeout = steps, seconds, grace, timeout
         self._started = time.monotonic()
         self._directory = os.getcwd()
@@ -182,7 +185,7 @@ class Run:
             for name in set(sys.modules) - known:
                 if name.partition(".")[0] in sys.stdlib_module_names:
                     del sys.modules[name]
-            watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory)
+            watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory, self._changes)
             watch.install()
         except Exception as error:
             # Half a watch would be taken for a sick run: say that none was possible, and end.

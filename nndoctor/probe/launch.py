@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -58,19 +58,20 @@ def watch(
     limits: Limits,
     on_record: Callable[[Any], None] | None,
     on_output: Callable[[bytes], None] | None,
+    changes: Sequence[str] = (),
 ) -> Recording:
     """Run the target under watch and return what was recorded; however the run ended, `end.reason` says how.
 
     `on_record` gets each record, and `on_output` each piece of what the script prints, as they come and from threads
     of this process. What one of them raises is raised here once the run is over. Without `on_output` the output is
-    dropped. Ctrl-C is the script's to handle; one that does not end by it within seconds, or is met by a second
+    dropped. `changes` are interventions in the spelling of `intervene.py`. Ctrl-C is the script's to handle; one that does not end by it within seconds, or is met by a second
     Ctrl-C, is killed.
 
     Raises FileError where the script, the module or the Python does not exist.
     """
     _require(target)
     started = time.monotonic()
-    process, recorded, printed = _start(target, limits)
+    process, recorded, printed = _start(target, limits, changes)
     records = _Records(recorded, target, limits, on_record)
     output = _Output(printed, on_output)
     interrupted = False
@@ -111,13 +112,13 @@ def _require(target: Target) -> None:
                 )
 
 
-def _start(target: Target, limits: Limits) -> tuple[subprocess.Popen[bytes], int, int]:
+def _start(target: Target, limits: Limits, changes: Sequence[str]) -> tuple[subprocess.Popen[bytes], int, int]:
     """The child, the end of a pipe on which its records come, and that of one for all that it prints."""
     recorded, record = os.pipe()
     printed, output = os.pipe()
     numbers = (record, limits.steps, limits.seconds, limits.grace, limits.timeout)
     what = ("module" if target.module else "file", target.script, *target.arguments)
-    command = [target.python, _CHILD, *map(str, numbers), *what]
+    command = [target.python, _CHILD, *map(str, numbers), ",".join(changes), *what]
     try:
         # The standard input, the environment and the process group (Ctrl-C) are this process's own.
         process = subprocess.Popen(command, stdout=output, stderr=output, pass_fds=(record,))

@@ -14,6 +14,7 @@ from nndoctor.probe import graph, reference, stats
 from nndoctor.record.model import Labels, LossInfo, NonFinite, Place
 
 _Array = np.ndarray[Any, Any]
+Rows = tuple[_Array | None, int | None]  # first rows of the input, and how many there were
 # torch.nn.functional's losses of the form f(prediction, target); the loss modules call these.
 FUNCTIONS = (
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
@@ -95,8 +96,10 @@ class LossWatch:
         return info, True
 
     def called(self, function: str, place: Place | None, prediction: Tensor, target: Tensor, value: Tensor | None,
-               settings: dict[str, Any], step: int, look: bool, x: _Array | None, source: str) -> LossInfo | None:  # fmt: skip
-        """A loss was computed in training. `look` asks for a closer look, `x` are the model's input rows of this step."""
+               settings: dict[str, Any], step: int, look: bool, x: Rows, source: str) -> LossInfo | None:  # fmt: skip
+        """A loss was computed in training. `look` asks for a closer look, `x` are the model's input rows of this step and the
+        size of their batch: targets belong to them where there are as many.
+        """
         info, new = self.index(function, place)
         if info is None:
             return None
@@ -136,7 +139,7 @@ class LossWatch:
 
     # --- targets and predictions ------------------------------------------------------------------------------
 
-    def _learn_targets(self, info: LossInfo, prediction: Tensor, target: Tensor, settings: dict[str, Any], step: int, x: _Array | None) -> None:
+    def _learn_targets(self, info: LossInfo, prediction: Tensor, target: Tensor, settings: dict[str, Any], step: int, given: Rows) -> None:
         if target.numel() == 0 or prediction.numel() == 0 or target.is_complex():
             return
         known = self._targets.get(info.index)
@@ -148,9 +151,10 @@ class LossWatch:
             y = self._learn_binary(known, info.function, prediction, target)
         else:
             y = self._learn_real(known, prediction, target)
-        if x is not None and y is not None and sum(len(k) for k in known.x) < 2000:
+        x, batch = given
+        if x is not None and y is not None and target.dim() and int(target.shape[0]) == batch and sum(len(k) for k in known.x) < 2000:
             rows = min(len(x), len(y))
-            if target.dim() and int(target.shape[0]) >= len(x) and (not known.x or known.x[0].shape[1] == x.shape[1]):
+            if not known.x or known.x[0].shape[1] == x.shape[1]:
                 known.x.append(x[:rows])
                 known.y.append(y[:rows])
                 known.step.append(np.full(rows, step))

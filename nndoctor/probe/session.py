@@ -70,7 +70,7 @@ class Session:
         self.steps = self.backwards = self.forwards = 0
         self.depth = 0
         self.looking = False
-        self.in_backward = self.in_loss = False
+        self.in_backward = self.in_loss = self._in_step = False
         self._thread: int | None = None
         self._stack: list[tuple[nn.Module, str]] = []
         self._root: Model | None = None
@@ -326,7 +326,8 @@ class Session:
         place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
         source = self._casts.get(target.data_ptr(), "")
         look = (self.looking or self.steps < 20) and known
-        info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, self._rows, source)
+        batch = self._pending[-1].rows if self._pending else None
+        info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, (self._rows, batch), source)
         if info is not None and value.requires_grad:
             self.terms.note(info, prediction)
 
@@ -357,7 +358,7 @@ class Session:
         self._reclassify()
         if self._since_step == 0 or self.steps == 0:
             self.gradients.before_first_backward()
-        elif self.gradients.none_left():
+        elif not self._in_step and self.gradients.none_left():  # a closure clears and computes anew as often as it likes
             self._wasted += 1
         source = self.losses.last_source
         if source is not None and source() is loss and self.losses.last_value is not None:
@@ -366,7 +367,7 @@ class Session:
             self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         self.losses.last_source = None
         if looked_at(self._now) and (self._now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
-            found = self.terms.read(loss, self._now, self.calls.place("backward"), self.looking, self._rows)
+            found = self.terms.read(loss, self._now, self.calls.place("backward"), self.looking, (self._rows, self._pending[-1].rows if self._pending else None))
             self.activations.output_sites |= found
         if self.steps == 0:
             if looked_at(self._now):
@@ -410,11 +411,13 @@ class Session:
         if optimizer not in self.registry.optimizers:
             self._graphs_until = self.steps + _GRAPHS  # another training may begin here
         self.registry.optimizer(optimizer)
+        self._in_step = True
         if self.looking:
             self.weights.before_step()
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimiser has stepped."""
+        self._in_step = False
         self.calls.note("step")
         new = self._open is None or self._since_step > 0 or optimizer in self._steppers
         if new:

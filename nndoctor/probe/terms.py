@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from nndoctor.probe import graph
-from nndoctor.probe.loss import LossWatch
+from nndoctor.probe.loss import LossWatch, Rows
 from nndoctor.probe.registry import Registry
 from nndoctor.record.model import Graph, LossInfo, Place
 
@@ -45,7 +44,7 @@ class LossTerms:
         """Where this loss function was last called: stands in for the place in steps that are not looked at."""
         return self._places.get(function)
 
-    def read(self, loss: Tensor, step: int, place: Place | None, looking: bool, x: np.ndarray[Any, Any] | None) -> set[str]:
+    def read(self, loss: Tensor, step: int, place: Place | None, looking: bool, x: Rows) -> set[str]:
         """Walk the graph of one backward call and write what it says. Returns the names of the sites that form the output."""
         root = loss.grad_fn
         reading = graph.read(root)
@@ -64,7 +63,7 @@ class LossTerms:
         )  # fmt: skip
         return {link.module for c in (chain, *(n.chain for n in noted)) for link in c if link.module}
 
-    def _by_hand(self, root: Any, reading: graph.Reading, step: int, place: Place | None, x: np.ndarray[Any, Any] | None) -> LossInfo | None:
+    def _by_hand(self, root: Any, reading: graph.Reading, step: int, place: Place | None, x: Rows) -> LossInfo | None:
         """A loss that no loss function made: the difference it is built on, or the logarithm it takes."""
         if any(op in _LOSS_NODES for op in reading.ops):
             return None

@@ -49,19 +49,19 @@ def user_frame(depth: int = 1) -> FrameType | None:
 def shown_path(filename: str) -> str:
     """The file as a person would name it: relative to the working directory where it lies below it."""
     try:
-        relative = os.path.relpath(filename, _start)
+        relative = os.path.relpath(filename, _start[-1])
     except (ValueError, OSError):
         return filename
     return filename if relative.startswith("..") else relative
 
 
-_start = os.getcwd()
+_start = [os.getcwd()]
 
 
 def set_start(directory: str) -> None:
     """The working directory that the run began in; the script may have changed it since."""
-    global _start
-    _start = directory or _start
+    if directory:
+        _start.append(directory)
     shown_path.cache_clear()
 
 

@@ -18,6 +18,7 @@ INFO = (
     SymptomInfo("updates-tiny", "weights", "Each step moves the weights by a negligible part of their size.", 1e-4, "Median of update over weight; about 1e-3 is healthy (Karpathy, CS231n), 1e-6 crawls."),
     SymptomInfo("steps-promise-little", "weights", "To first order, a step lowers the loss by a negligible part of itself.", 1e-3, "Gradient times update over the loss in the first looks; its inverse is the number of steps that learning would take."),
     SymptomInfo("updates-huge", "weights", "Each step moves the weights by a large part of their size.", 0.08, "Median of update over weight over the first looks; 1e-3 is healthy, 1e-1 thrashes (TheDeepChecker)."),
+    SymptomInfo("updates-stay-large", "weights", "Weights keep moving by a large part of their size while the loss stands still.", 0.01, "Median of update over weight in the second half; ten times the usual 1e-3, and to no effect."),
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
 )  # fmt: skip
 
@@ -150,6 +151,22 @@ def updates_huge(view: View) -> Symptom | None:
     return Symptom("updates-huge", text, size, limit, min(1.0, 0.5 + 0.5 * math.log10(min(size, 1e6) / limit)))
 
 
+def updates_stay_large(view: View) -> Symptom | None:
+    """Thrashing: the first steps may be bold, later ones should settle."""
+    limit = view.thresholds.get("updates-stay-large", 0.01)
+    ratios = update_ratios(view)
+    late = [float(np.nanmedian(r)) for r in ratios[len(ratios) // 2 :] if np.isfinite(r).any()]
+    tail = view.finite[len(view.finite) // 2 :]
+    if len(late) < 4 or len(tail) < 30:
+        return None
+    before, after = float(tail[: len(tail) // 2].mean()), float(tail[len(tail) // 2 :].mean())
+    value = float(np.median(late))
+    if value < limit or before - after > 0.05 * abs(before):
+        return None
+    text = f"In the second half the weights still move by {value:.2g} of their size a step, and the loss stands at {after:.4g}."
+    return Symptom("updates-stay-large", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(min(value, 1e3) / limit)))
+
+
 def weights_grow(view: View) -> Symptom | None:
     """Runaway weights."""
     limit = view.thresholds.get("weights-grow", 5.0)
@@ -166,4 +183,4 @@ def weights_grow(view: View) -> Symptom | None:
     return Symptom("weights-grow", f"The weights have grown to {value:.3g} times their size at the start.", value, limit, min(1.0, 0.4 + 0.4 * math.log10(min(value, 1e6) / limit)))
 
 
-DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, weights_grow)
+DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow)

@@ -1,0 +1,196 @@
+"""Targets, predictions and what links inputs to them: each symptom where it holds, and where it only seems to."""
+
+from __future__ import annotations
+
+import pytest
+
+from nndoctor.record.model import Features, Labels, Recording, Reference
+from tests.symptoms.build import classes, healthy, inputs, lacks, reference, regression, stuck, symptom_of
+
+TEN = {str(k): 320 for k in range(10)}
+
+
+def labelled(labels: Labels) -> Recording:
+    """The healthy run with other labels."""
+    recording = healthy()
+    recording.labels = [labels]
+    return recording
+
+
+def learnt_by(found: Reference, features: Features | None = None) -> Recording:
+    """A run that learns nothing, on data from which closed-form learners learn that much."""
+    recording = stuck()
+    recording.references = [found]
+    recording.features = [features or inputs()]
+    return recording
+
+
+# --- class-imbalance ----------------------------------------------------------------------------------------------
+
+
+def test_one_class_with_most_labels_is_imbalance() -> None:
+    """Its share, and those of the others."""
+    r = labelled(classes({"0": 950, "1": 50}))
+
+    s = symptom_of(r, "class-imbalance")
+
+    assert (0.95, 0.8, 1.0) == (s.value, s.threshold, pytest.approx(s.strength))
+    assert "0: 95.0%, 1: 5.0%" in s.text
+    assert lacks(r, "class-imbalance", limit=0.96)
+
+
+def test_three_of_four_is_no_imbalance() -> None:
+    """Neither is a first batch or two that happen to hold one class."""
+    assert lacks(labelled(classes({"0": 750, "1": 250})), "class-imbalance")
+    assert lacks(labelled(classes({"0": 40, "1": 2})), "class-imbalance")
+
+
+# --- predicts-one-class -------------------------------------------------------------------------------------------
+
+
+def test_one_answer_to_everything_is_told() -> None:
+    """Its share, the number of predictions and the class."""
+    r = labelled(classes(TEN, {"3": 319, "1": 1}))
+
+    s = symptom_of(r, "predicts-one-class")
+
+    assert 319 / 320 == s.value
+    assert "99.7% of the last 320" in s.text and "class 3" in s.text
+    assert lacks(r, "predicts-one-class", limit=0.999)
+
+
+def test_a_favourite_class_is_not_the_only_one() -> None:
+    """Nineteen in twenty leave room for others; one small batch proves nothing; nor do labels of a single class."""
+    assert lacks(labelled(classes(TEN, {"3": 304, "1": 16})), "predicts-one-class")
+    assert lacks(labelled(classes(TEN, {"3": 16})), "predicts-one-class")
+    assert lacks(labelled(classes({"3": 3200})), "predicts-one-class")
+
+
+# --- minority-ignored ---------------------------------------------------------------------------------------------
+
+
+def test_a_class_that_occurs_and_is_never_named_is_ignored() -> None:
+    """How often it should have come up and how often it does."""
+    s = symptom_of(labelled(classes({"0": 800, "1": 200}, {"0": 320})), "minority-ignored")
+
+    assert 1 == s.value
+    assert "Class 1 should come up 64 times in the last 320 predictions and comes up 0 times" in s.text
+
+
+@pytest.mark.parametrize(
+    ("why", "labels"),
+    [
+        ("the classes are equally common", classes(TEN, {"0": 320})),
+        ("two in a thousand are not expected to come up", classes({"0": 998, "1": 2}, {"0": 320})),
+        ("the rare class is named half as often as it occurs", classes({"0": 800, "1": 200}, {"0": 288, "1": 32})),
+    ],
+)
+def test_a_rare_class_may_be_named_rarely(why: str, labels: Labels) -> None:
+    """It is ignored only where it should have come up."""
+    assert lacks(labelled(labels), "minority-ignored"), why
+
+
+# --- no-signal ----------------------------------------------------------------------------------------------------
+
+
+def test_structured_inputs_that_tell_nothing_of_the_targets() -> None:
+    """Rows, the best score and the constant's."""
+    s = symptom_of(learnt_by(reference(0.1, 0.12, 0.11, 0.13)), "no-signal")
+
+    assert (0.5, 0.12) == (s.value, s.threshold)
+    assert "On 600 training rows" in s.text
+    assert "accuracy 0.13 (a constant: 0.10)" in s.text and "50% of their variance" in s.text
+
+
+@pytest.mark.parametrize(
+    ("why", "found", "features"),
+    [
+        ("torch.randn in place of data, to try a script out", reference(0.1, 0.12, 0.11, 0.13), inputs(noise=True)),
+        ("a learner is above chance", reference(0.1, 0.2, 0.11, 0.13), inputs()),
+        ("too few rows to say", reference(0.1, 0.12, 0.11, 0.13, rows=100), inputs()),
+        ("a constant is right nearly always", reference(0.95, 0.95, 0.95, 0.95), inputs()),
+    ],
+)
+def test_signal_is_missed_only_where_it_should_be(why: str, found: Reference, features: Features) -> None:
+    """The inputs have to be real, the rows many, and something left to be known."""
+    assert lacks(learnt_by(found, features), "no-signal"), why
+
+
+# --- signal-present -----------------------------------------------------------------------------------------------
+
+
+def test_a_learner_far_above_chance_finds_signal() -> None:
+    """Its score beside the constant's."""
+    s = symptom_of(healthy(), "signal-present")
+
+    assert (0.94, 0.1) == (s.value, s.threshold)
+    assert "accuracy 0.94" in s.text and "a constant: 0.10" in s.text
+    assert "R2 0.90" in symptom_of(regression(), "signal-present").text
+
+
+def test_a_learner_just_above_chance_finds_nothing() -> None:
+    """A tenth above the constant, where chance alone gives six hundredths."""
+    assert lacks(learnt_by(reference(0.1, 0.2, 0.15, 0.2)), "signal-present")
+
+
+# --- signal-nonlinear ---------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_far_above_a_linear_map_shows_a_bend() -> None:
+    """Both scores; the value is their gap on the scale where a constant is 0 and a perfect score 1."""
+    r = learnt_by(reference(0.1, 0.3, 0.8, 0.9))
+
+    s = symptom_of(r, "signal-nonlinear")
+
+    assert 0.6 / 0.9 == pytest.approx(s.value)
+    assert "score 0.90" in s.text and "linear map 0.30" in s.text
+    assert lacks(r, "signal-nonlinear", limit=0.7)
+
+
+def test_a_kernel_a_little_above_a_linear_map_shows_none() -> None:
+    """Nor does a linear map that overfits while nothing is above chance."""
+    assert lacks(learnt_by(reference(0.1, 0.85, 0.8, 0.9)), "signal-nonlinear")
+    assert lacks(learnt_by(reference(0.0, -0.9, -0.1, 0.02, task="real")), "signal-nonlinear")
+
+
+# --- signal-after-shift -------------------------------------------------------------------------------------------
+
+
+def test_targets_that_fit_the_row_before_are_shifted() -> None:
+    """Both scores and the number of rows."""
+    r = learnt_by(reference(0.1, 0.12, 0.11, 0.13, shifted=0.9, shift=-1))
+
+    s = symptom_of(r, "signal-after-shift")
+
+    assert (0.9, 0.13) == (s.value, s.threshold)
+    assert "0.13 with the targets as they are and 0.90 with them moved by 1 row." in s.text
+
+
+def test_neighbouring_rows_may_be_alike() -> None:
+    """In a time series the neighbour's target fits as well; and a little above chance is chance."""
+    assert lacks(learnt_by(reference(0.1, 0.85, 0.8, 0.9, shifted=0.92, shift=1)), "signal-after-shift")
+    assert lacks(learnt_by(reference(0.1, 0.12, 0.11, 0.13, shifted=0.27, shift=1)), "signal-after-shift")
+
+
+# --- few-samples --------------------------------------------------------------------------------------------------
+
+
+def test_the_same_rows_again_and_again_are_few() -> None:
+    """Their number is told."""
+    r = healthy()
+    r.features = [inputs(distinct=40)]
+
+    s = symptom_of(r, "few-samples")
+
+    assert (40, 200) == (s.value, s.threshold)
+    assert "about 40 different samples" in s.text
+    assert lacks(r, "few-samples", limit=39)
+
+
+def test_rows_that_hardly_repeat_are_not_few() -> None:
+    """A loader's length says how many there are; a stream that never repeats has no end."""
+    streamed = healthy()
+    streamed.features, streamed.loaders = [inputs(rows=150, distinct=150)], []
+
+    assert lacks(healthy(), "few-samples")
+    assert lacks(streamed, "few-samples")
