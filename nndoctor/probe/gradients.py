@@ -24,6 +24,7 @@ class GradientWatch:
         self._carry: dict[int, Tensor | None] = {}  # parameter -> norm of what was left when backward began
         self.carried: dict[int, int] = {}  # parameter -> steps made on left-over gradients
         self.stepped: dict[int, int] = {}  # parameter -> steps made
+        self._made: list[Tensor] | None = None
         self.clip: float | None = None
         self.unclipped: Tensor | None = None
 
@@ -42,6 +43,12 @@ class GradientWatch:
             for index, norm in zip(left, stats.norms([t.detach() for t in tensors]), strict=True):
                 self._carry[index] = norm
 
+    def after_backward(self) -> None:
+        """Right after a backward call of a step that is looked at: the gradients that it made."""
+        alive = (ref() for state in list(self._registry.optimizers.values()) for ref in state.parameters)
+        made = [p.grad.detach() for p in alive if p is not None and p.grad is not None]
+        self._made = stats.norms(made) if made else None
+
     def none_left(self) -> bool:
         """Whether every gradient of the optimisers' parameters was removed since the last backward call."""
         for state in list(self._registry.optimizers.values()):
@@ -55,6 +62,9 @@ class GradientWatch:
         """After an optimiser's step: the gradients it used, which of them were left over, and the clipping."""
         state = self._registry.optimizer(optimizer)
         step.optimizers.append(state.index)
+        made, self._made = self._made, None
+        if made is not None:
+            self._later.add(made, lambda values: setattr(step, "made", sum(1 for v in values if v != 0)))
         pairs = [
             (i, p.grad.detach())
             for i, ref in zip(state.indices, state.parameters, strict=True)

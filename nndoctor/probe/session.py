@@ -348,6 +348,8 @@ class Session:
             self.looking = looking
         self.backwards += 1
         self._since_step += 1
+        if looking:
+            self.attempt(self.gradients.after_backward)
 
     def _before_backward(self, loss: Tensor) -> None:
         self._close_step()

@@ -223,6 +223,7 @@ class Step:
     clip: float | None = None  # max_norm or clip_value in force
     carried: int = 0  # parameters whose gradient was left over from an earlier step when backward began
     held: int = 0  # parameters with a gradient at the step
+    made: int | None = None  # parameters with a gradient right after backward, in steps that were looked at
     wasted: int = 0  # backward calls whose gradients were cleared before any step used them
     input_sum: float | None = None  # fingerprint of the first model input
     target_sum: float | None = None

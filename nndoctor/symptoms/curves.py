@@ -15,6 +15,7 @@ INFO = (
         "loss-diverged", "curves", "The loss ends far above where it began.", 1.5,
         "A run that ends half above its first loss has not merely fluctuated: at batch 32 the deviation of a mean loss is below a fifth of it.",
     ),
+    SymptomInfo("loss-unbounded", "curves", "The loss falls below zero without end.", 100.0, "Depth below zero over the size of the first loss; likelihoods of sound models level out within tens."),
     SymptomInfo(
         "no-better-than-constant", "curves", "The last losses are hardly better than the best constant prediction.", 0.1,
         "Share of what a constant leaves that is explained; full strength at half of this.",
@@ -28,7 +29,7 @@ INFO = (
     SymptomInfo("loss-crawls", "curves", "The loss falls steadily, but at this pace learning would take many times the probe.", 0.05, "Share of the way learnt in the whole probe."),
     SymptomInfo("still-falling", "curves", "The loss was still falling when watching ended.", 0.02, "Share of its level lost over the last fifth of the steps, beyond its noise."),
     SymptomInfo("learns", "curves", "The run learns: most of what a constant prediction leaves is explained.", 0.3, "Share explained; strength grows with it."),
-    SymptomInfo("high-first-loss", "curves", "The first loss is far above what a constant prediction reaches.", 3.0, "First loss over the constant predictor's; sane initial outputs are near zero, so the ratio is near one (Karpathy's recipe)."),
+    SymptomInfo("high-first-loss", "curves", "The first loss is far above what a constant prediction reaches.", 2.0, "First loss over the constant predictor's; sane initial outputs are near zero, so the ratio is near one (Karpathy's recipe)."),
     SymptomInfo("below-reference", "curves", "A closed-form learner on the same rows does much better than the network.", 0.25, "Gap on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("memorises", "curves", "Training is fitted far better than validation.", 0.3, "Gap between training and validation score, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("validation-rises", "curves", "Validation loss rises while training loss falls.", 0.15, "Rise above its minimum, relative to it."),
@@ -59,11 +60,20 @@ def loss_diverged(view: View) -> Symptom | None:
         ratio = view.last / view.first
         strength = min(1.0, math.log(ratio) / math.log(10)) * (1.0 if view.comparable or ratio > 1000 else 0.3)
         return Symptom("loss-diverged", f"The loss went from {view.first:.4g} to {view.last:.4g}.", ratio, limit, strength)
-    if view.first <= 0 or view.last < 0:
-        spread = abs(view.first) + float(np.std(view.finite[: view.tenth]))
-        if view.last < -1000 * max(spread, 1.0):
-            return Symptom("loss-diverged", f"The loss runs away below zero: from {view.first:.4g} to {view.last:.4g}.", view.last, strength=1.0)
     return None
+
+
+def loss_unbounded(view: View) -> Symptom | None:
+    """Falls below zero, faster and faster: nothing keeps it from doing so."""
+    limit = view.thresholds.get("loss-unbounded", 100.0)
+    if view.first is None or view.last is None or len(view.finite) < 20 or view.last >= 0:
+        return None
+    third = len(view.finite) // 3
+    early, middle, late = (float(np.mean(x)) for x in (view.finite[:third], view.finite[third : 2 * third], view.finite[2 * third :]))
+    scale = max(abs(view.first), 1.0)
+    if -view.last < limit * scale or middle - late <= early - middle:
+        return None
+    return Symptom("loss-unbounded", f"The loss falls below zero faster and faster: from {view.first:.4g} to {view.last:.4g}.", -view.last / scale, limit, 1.0)
 
 
 def no_better_than_constant(view: View) -> Symptom | None:
@@ -180,7 +190,7 @@ def learns(view: View) -> Symptom | None:
 
 def high_first_loss(view: View) -> Symptom | None:
     """Outputs far too large at the start."""
-    limit = view.thresholds.get("high-first-loss", 3.0)
+    limit = view.thresholds.get("high-first-loss", 2.0)
     if view.first is None or not view.constant:
         return None
     ratio = view.first / view.constant
@@ -240,6 +250,6 @@ def validation_rises(view: View) -> Symptom | None:
 
 
 DETECTORS = (
-    loss_nonfinite, loss_diverged, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, loss_crawls,
+    loss_nonfinite, loss_diverged, loss_unbounded, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, loss_crawls,
     still_falling, learns, high_first_loss, below_reference, memorises, validation_rises,
 )  # fmt: skip

@@ -14,11 +14,18 @@ INFO = (
     SymptomInfo("gradients-carried", "loop", "Gradients of earlier steps are still there when backward begins, and are stepped on again.", 0.5, "Share of a parameter's steps; deliberate accumulation clears after each step and has 0."),
     SymptomInfo("no-backward", "loop", "The optimiser steps, but backward is never called."),
     SymptomInfo("no-step", "loop", "Backward is called, but no weight is ever changed."),
+    SymptomInfo("optimizer-idle", "loop", "An optimiser was built and never steps, though the loss reaches what it holds."),
     SymptomInfo("cleared-before-step", "loop", "Gradients are cleared after backward and before the step that should use them.", 0.5, "Share of backward calls (or steps) lost."),
     SymptomInfo("parameters-outside-optimizer", "loop", "Parameters that the loss reaches are in no optimiser that steps.", 0.02, "Their share of the reached numbers."),
     SymptomInfo("optimizer-holds-strangers", "loop", "The optimiser holds parameters that the loss does not reach.", 0.5, "Their share of what it holds."),
     SymptomInfo("frozen-parameters", "loop", "Parameters of the model have requires_grad off.", 0.02, "Their share of the model's numbers."),
     SymptomInfo("frozen-from-scratch", "loop", "Frozen, or left out of the optimiser, while still at a fresh random initialisation.", 0.3, "Share of the frozen numbers whose distribution is that of a standard initialisation."),
+    SymptomInfo("maximises", "loop", "The optimiser is told to maximise."),
+    SymptomInfo("clip-cuts", "loop", "Clipping cuts nearly every gradient to a small part of itself.", 0.02, "Median of what clipping leaves; clipping as a safety net leaves most steps whole."),
+    SymptomInfo("rate-decays-away", "loop", "The schedule takes the learning rate to a negligible part of its height within the probe.", 0.01, "Median rate of the steps over the highest one; linear, cosine and one-cycle schedules have about a half."),
+    SymptomInfo("same-batch", "loop", "Every step sees the same few samples of a larger data set.", 4.0, "Samples of the loader's data set over different ones seen."),
+    SymptomInfo("decay-dominates", "loop", "Weight decay pulls harder on the weights than the loss does.", 2.0, "Decay times weight over gradient, median over weight matrices and looks (TheDeepChecker's over-regularisation)."),
+    SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
 
@@ -68,6 +75,22 @@ def no_step(view: View) -> Symptom | None:
     return Symptom("no-step", text, 0, 1, 1.0, "", backward.place if backward and backward.place else place)
 
 
+def _idle(view: View) -> set[int]:
+    """Parameters that only optimisers hold that never stepped."""
+    held = {i for o in view.recording.optimizers if not o.stepped for g in o.groups for i in g.parameters}
+    return held - {i for o in view.recording.optimizers if o.stepped for g in o.groups for i in g.parameters}
+
+
+def optimizer_idle(view: View) -> Symptom | None:
+    """One of several optimisers is forgotten."""
+    waiting = _idle(view) & view.reached
+    if not waiting or not any(o.stepped for o in view.recording.optimizers):
+        return None
+    idle = next(o for o in view.recording.optimizers if not o.stepped and any(i in waiting for g in o.groups for i in g.parameters))
+    text = f"{idle.type} holds {_names([view.parameters[i] for i in sorted(waiting)])}, which the loss reaches, and its step() is never called."
+    return Symptom("optimizer-idle", text, float(len(waiting)), 0, 1.0, "", idle.place)
+
+
 def cleared_before_step(view: View) -> Symptom | None:
     """Steps that find no gradient, or backward calls whose gradients no step sees."""
     limit = view.thresholds.get("cleared-before-step", 0.5)
@@ -82,6 +105,11 @@ def cleared_before_step(view: View) -> Symptom | None:
     if empty > limit and reached_held and not view.gradients_vanish_numerically():
         text = f"In {empty:.0%} of the steps the optimiser found no gradient although backward had just run."
         return Symptom("cleared-before-step", text, empty, limit, 1.0, "", place)
+    looked = [s for s in steps if s.made]
+    zeroed = float(np.mean([s.held == 0 for s in looked])) if len(looked) >= 3 else 0.0
+    if zeroed > limit:
+        text = f"In {zeroed:.0%} of the steps looked at, gradients that backward had made were zero when the optimiser stepped."
+        return Symptom("cleared-before-step", text, zeroed, limit, 1.0, "", place)
     wasted = sum(s.wasted for s in steps)
     made = sum(s.backwards for s in steps)
     if made and wasted / made > limit:
@@ -106,7 +134,7 @@ def parameters_outside_optimizer(view: View) -> Symptom | None:
         return None
     stepped = view.optimised
     reached = [view.parameters[i] for i in view.reached if i in view.parameters and view.parameters[i].requires_grad]
-    outside = [p for p in reached if p.index not in stepped and not (p.model < 0 and ".(" in p.name)]
+    outside = [p for p in reached if p.index not in stepped and p.index not in _idle(view) and not (p.model < 0 and ".(" in p.name)]
     if not reached or not outside:
         return None
     share = _numbers(outside) / max(_numbers(reached), 1)
@@ -223,7 +251,95 @@ def eval_mode(view: View) -> Symptom | None:
     return Symptom("eval-mode", text, off, limit, min(1.0, 0.6 + 0.4 * off), minding[0].module, call.place if call else None)
 
 
+def maximises(view: View) -> Symptom | None:
+    """maximize=True in a group that steps."""
+    for o in view.recording.optimizers:
+        if any(g.settings.get("maximize") is True for g in o.groups):
+            return Symptom("maximises", f"{o.type} was built with maximize=True: it climbs the loss.", 1, 0, 1.0, "", o.place)
+    return None
+
+
+def clip_cuts(view: View) -> Symptom | None:
+    """By how much clipping shortens the gradient."""
+    limit = view.thresholds.get("clip-cuts", 0.02)
+    kept = [s.clip / s.unclipped_norm for s in view.steps_seen if s.clip and s.unclipped_norm and math.isfinite(s.unclipped_norm)]
+    if len(kept) < 10 or float(np.median(kept)) > limit:
+        return None
+    value = float(np.median(kept))
+    text = f"Clipping to {view.steps_seen[-1].clip or kept[-1]:.3g} leaves {value:.2%} of the gradient's norm in the median step."
+    return Symptom("clip-cuts", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(limit / max(value, 1e-9))), "", view.place_of("clip"))
+
+
+def rate_decays_away(view: View) -> Symptom | None:
+    """Most steps are made at a rate that moves nothing."""
+    limit = view.thresholds.get("rate-decays-away", 0.01)
+    n = len(view.recording.steps)
+    if not view.recording.optimizers or n < 30 or not view.recording.schedulers + view.recording.settings:
+        return None
+    index = view.recording.optimizers[-1].index
+    rates = [r for s in range(view.since, view.since + len(view.steps_seen), max(1, n // 60)) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
+    if len(rates) < 10 or max(rates) <= 0 or rates.index(max(rates)) > len(rates) // 3:
+        return None
+    value = float(np.median(rates)) / max(rates)
+    if value >= limit:
+        return None
+    place = next((s.place for s in view.recording.schedulers if s.place), None)
+    text = f"The learning rate falls from {max(rates):.3g} to {rates[-1]:.3g} within {len(view.steps_seen)} steps; half of them are made below {value:.1%} of it."
+    return Symptom("rate-decays-away", text, value, limit, 1.0, "", place)
+
+
+def same_batch(view: View) -> Symptom | None:
+    """A loader of many samples that yields the same few."""
+    limit = view.thresholds.get("same-batch", 4.0)
+    f = view.features
+    batch = next((s.batch for s in view.steps_seen if s.batch), None)
+    lengths = [x.length for x in view.recording.loaders if x.length]
+    if f is None or not batch or not lengths or f.rows < 5 * min(batch, 64) or f.rows < 40:
+        return None
+    ratio = max(lengths) / max(f.distinct, 1)
+    if ratio < limit or f.distinct > 2 * batch or f.dtype.startswith("int"):
+        return None
+    loader = max((x for x in view.recording.loaders if x.length), key=lambda x: x.length or 0)
+    text = f"In {f.rows} rows looked at only {f.distinct} differ, though the loader has {loader.length} samples ({loader.sampler})."
+    return Symptom("same-batch", text, ratio, limit, 1.0, "data", loader.place)
+
+
+def decay_dominates(view: View) -> Symptom | None:
+    """Coupled or decoupled, decay of this size wins over the loss."""
+    limit = view.thresholds.get("decay-dominates", 2.0)
+    decays = {i: float(g.settings.get("weight_decay") or 0.0) for o in view.recording.optimizers for g in o.groups for i in g.parameters}
+    indices = {p.index for p in view.weights()} & {i for i, d in decays.items() if d > 0}
+    ratios = [decays[x.parameter] * x.weight / x.gradient for s in view.samples for x in s.parameters if x.parameter in indices and x.gradient]
+    if len(ratios) < 6 or max(decays.values()) < 0.02:
+        return None
+    value = float(np.median(ratios))
+    if not math.isfinite(value) or value < limit:
+        return None
+    optimizer = view.recording.optimizers[0]
+    text = f"Weight decay {max(decays.values()):.3g} pulls on the weights {value:.1f} times as hard as the loss does."
+    return Symptom("decay-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "", optimizer.place)
+
+
+def evaluates_in_training_mode(view: View) -> Symptom | None:
+    """Dropout and batch statistics in validation, where it shows."""
+    limit = view.thresholds.get("evaluates-in-training-mode", 0.5)
+    passes = [e for e in view.evaluations if not e.gradients]
+    minding = {m.module.split(".")[0] for m in view.recording.modes}
+    names = {m.index: m.name.split(".")[0] for m in view.recording.models}
+    passes = [e for e in passes if names.get(e.model, "") in minding]
+    if not passes or view.skill is None or view.validation_skill is None:
+        return None
+    share = float(np.mean([e.training for e in passes]))
+    gap = view.skill - view.validation_skill
+    if share < limit:
+        return None
+    kinds = sorted({m.type for m in view.recording.modes})
+    text = f"model.training is on in {share:.0%} of the validation passes ({', '.join(kinds[:3])}); validation scores {view.validation_skill:.2f}, training {view.skill:.2f}."
+    return Symptom("evaluates-in-training-mode", text, share, limit, float(np.clip(gap / 0.15, 0.1, 1.0)), "", passes[-1].place)
+
+
 DETECTORS = (
-    gradients_carried, no_backward, no_step, cleared_before_step, parameters_outside_optimizer, optimizer_holds_strangers,
-    frozen_parameters, frozen_from_scratch, eval_mode,
+    gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, optimizer_holds_strangers,
+    frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, decay_dominates,
+    evaluates_in_training_mode, eval_mode,
 )  # fmt: skip

@@ -27,6 +27,7 @@ INFO = (
     SymptomInfo("unreached-parameters", "structure", "Trainable parameters that no loss reaches.", 0.01, "Their share of the model's numbers."),
     SymptomInfo("unregistered-layers", "structure", "Layers that the forward uses but the model does not own: an optimiser of model.parameters() cannot hold them."),
     SymptomInfo("no-bend", "structure", "Two or more layers in a row with nothing nonlinear anywhere between the first and the loss."),
+    SymptomInfo("norm-momentum", "structure", "Batch norm's running statistics never move, or follow the last batch alone."),
     SymptomInfo("squashing-stack", "structure", "Hidden sigmoid, tanh or softmax activations in series.", 3.0, "How many, a tanh counting half: each sigmoid passes at most a quarter of the gradient on (Glorot and Bengio 2010)."),
 )  # fmt: skip
 _MOVES = frozenset({
@@ -340,6 +341,16 @@ def no_bend(view: View) -> Symptom | None:
     return Symptom("no-bend", text, float(g.layers), 1, 1.0, "", link.place if link else None)
 
 
+def norm_momentum(view: View) -> Symptom | None:
+    """Momentum 0 keeps 0 and 1 for ever; momentum 1 forgets all but the last batch."""
+    for m in view.recording.modules:
+        momentum = m.settings.get("momentum")
+        if "BatchNorm" in m.type and isinstance(momentum, (int, float)) and not isinstance(momentum, bool) and (momentum <= 0 or momentum >= 1) and m.settings.get("track_running_stats", True):
+            what = "stay at 0 and 1 for ever" if momentum <= 0 else "are those of the last batch alone"
+            return Symptom("norm-momentum", f"{m.name} has momentum {momentum:g}: the statistics that evaluation uses {what}.", float(momentum), 0.1, 1.0, m.name, m.place)
+    return None
+
+
 def squashing_stack(view: View) -> Symptom | None:
     """Depth in squashing activations; weights shared over time do not count."""
     limit = view.thresholds.get("squashing-stack", 3.0)
@@ -359,5 +370,5 @@ def squashing_stack(view: View) -> Symptom | None:
 DETECTORS = (
     double_softmax, sigmoid_before_logits_loss, not_log_probabilities, logits_as_probabilities, softmax_over_one, softmax_wrong_axis,
     squared_error_on_classes, cross_entropy_on_reals, labels_out_of_range, bce_on_single_label, output_range, bent_logits, shapes_broadcast,
-    unreached_parameters, unregistered_layers, no_bend, squashing_stack,
+    unreached_parameters, unregistered_layers, no_bend, norm_momentum, squashing_stack,
 )  # fmt: skip
