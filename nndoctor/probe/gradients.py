@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ class GradientWatch:
         self.carried: dict[int, int] = {}  # parameter -> steps made on left-over gradients
         self.stepped: dict[int, int] = {}  # parameter -> steps made
         self._made: list[Tensor] | None = None
+        self._marks: list[float] = []
         self.clip: float | None = None
         self.unclipped: Tensor | None = None
 
@@ -33,12 +35,10 @@ class GradientWatch:
         self._carry.clear()
         left: list[int] = []
         tensors: list[Tensor] = []
-        for state in list(self._registry.optimizers.values()):
-            for index, ref in zip(state.indices, state.parameters, strict=True):
-                p = ref()
-                if p is not None and p.grad is not None:
-                    left.append(index)
-                    tensors.append(p.grad)
+        for index, p in self._tracked():
+            if p.grad is not None:
+                left.append(index)
+                tensors.append(p.grad)
         if tensors:
             for index, norm in zip(left, stats.norms([t.detach() for t in tensors]), strict=True):
                 self._carry[index] = norm
@@ -57,6 +57,33 @@ class GradientWatch:
                 if p is not None and p.grad is not None:
                     return False
         return bool(self._registry.optimizers)
+
+    def _tracked(self) -> Iterator[tuple[int, Tensor]]:
+        """What optimisers hold; where there is none, every known parameter that takes a gradient."""
+        states = list(self._registry.optimizers.values())
+        for state in states:
+            for index, ref in zip(state.indices, state.parameters, strict=True):
+                p = ref()
+                if p is not None:
+                    yield index, p
+        if not states:
+            for index, ref in enumerate(self._registry.tensors):
+                p = ref()
+                if p is not None and p.requires_grad and p.is_leaf:
+                    yield index, p
+
+    def without_optimizer(self, step: Step) -> None:
+        """For a backward call that stands for a step: what was left over from the one before, if weights moved in between.
+
+        Without movement it is accumulation. Waits for the device, which only loops without an optimiser pay.
+        """
+        tracked = list(self._tracked())
+        marks = [stats.number(stats.slice_of(p, 64).double().sum()) for _, p in tracked[:4]]
+        moved, self._marks = marks != self._marks, marks
+        step.held = len(tracked)
+        carried = [n for n in self._carry.values() if n is not None]
+        if moved and carried:
+            self._later.add(carried, lambda values: setattr(step, "carried", sum(1 for v in values if v != 0)))
 
     def at_step(self, optimizer: torch.optim.Optimizer, step: Step, sampled: bool) -> None:
         """After an optimiser's step: the gradients it used, which of them were left over, and the clipping."""

@@ -54,6 +54,7 @@ class Session:
         self.emit = emit
         self.off = False
         self._problems = 0
+        self._compared = False  # without an optimiser: weights were copied at the last backward call
         self._graphs_until = _GRAPHS
         self.later = stats.Later()
         self.registry = Registry(emit)
@@ -121,7 +122,7 @@ class Session:
     @property
     def _now(self) -> int:
         """The step that is being made."""
-        return self.steps + 1 if self.steps or self.backwards < _HELD_BACK else self.backwards + 1
+        return (self.steps or self.backwards) + 1
 
     def _plan(self) -> None:
         """Look closely at the step that begins?"""
@@ -350,6 +351,8 @@ class Session:
         self._since_step += 1
         if looking:
             self.attempt(self.gradients.after_backward)
+        if self.steps == 0:
+            self.attempt(self._plan)
 
     def _before_backward(self, loss: Tensor) -> None:
         self._close_step()
@@ -373,6 +376,7 @@ class Session:
             self.activations.output_sites |= found
         if self.steps == 0:
             if looked_at(self._now):
+                self.weights.remember_first()
                 self.weights.note_movement()
             self._hold_back()
 
@@ -389,14 +393,21 @@ class Session:
 
     def _hold_back(self) -> None:
         """No optimiser has stepped so far: keep each backward call as a step in case none ever does."""
+        if self._compared:
+            self.weights.close(self.backwards, self.losses.quality)
+        self._compared = self.looking and not self.registry.optimizers
+        if self._compared:
+            self.weights.before_step()
+        self.losses.quality = Quality()
         step = Step(self.backwards + 1, self.limits.elapsed)
         self._fill_forward(step)
         self._settle_loss(step, self._loss_values[-1:])
+        if not self.registry.optimizers:
+            self.gradients.without_optimizer(step)
         self._unstepped.append(step)
         if self.backwards >= _HELD_BACK:
             self._flush_unstepped()
             self.limits.made(self.backwards + 1)
-            self._plan()
         if self.backwards:
             self._pending, self._rows, self._input_sum = [], None, None
 
@@ -412,6 +423,7 @@ class Session:
         """An optimiser is about to step."""
         if optimizer not in self.registry.optimizers:
             self._graphs_until = self.steps + _GRAPHS  # another training may begin here
+            self.ran.clear()
         self.registry.optimizer(optimizer)
         self._in_step = True
         if self.looking:

@@ -242,7 +242,8 @@ def validation_rises(view: View) -> Symptom | None:
     best = int(losses.argmin())
     end = float(losses[-max(1, len(losses) // 5) :].mean())
     limit = view.thresholds.get("validation-rises", 0.15)
-    rise = (end - losses[best]) / max(abs(float(losses[best])), 1e-12)
+    # A tenth of where validation began is the least that counts: at the bottom of a good run, noise is large beside the loss.
+    rise = (end - losses[best]) / max(abs(float(losses[best])), 0.1 * abs(float(losses[0])), 0.1 * (view.constant or 0.0), 1e-12)
     if rise <= limit or best >= len(losses) - 2:
         return None
     text = f"Validation loss was lowest, {losses[best]:.4g}, at step {int(rows[best, 0])} and is {end:.4g} at the end, while training loss fell."

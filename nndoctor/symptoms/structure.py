@@ -316,7 +316,9 @@ def unreached_parameters(view: View) -> Symptom | None:
 def _ran_optimised(view: View, p: ParameterInfo) -> bool:
     """Whether an optimised parameter of a model that the loss reaches nowhere took part in the training forwards all the same."""
     end = view.recording.end
-    return p.model >= 0 and p.index in view.optimised and end is not None and p.module in end.ran
+    if end is None or p.model < 0 or p.index not in view.optimised or not view.optimised & view.reached:
+        return False  # an optimiser that holds nothing the loss reaches was given the wrong model
+    return p.module in end.ran
 
 
 def unregistered_layers(view: View) -> Symptom | None:

@@ -211,6 +211,8 @@ class View:
             found.append((self.accuracy - self.chance) / (1.0 - self.chance))
         if not found and self.r2 is not None:
             found.append(self.r2)
+        if not found and self.constant and self.last is not None:
+            found.append(1.0 - self.last / self.constant)
         return max(found) if found else None
 
     @cached_property

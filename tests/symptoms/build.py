@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -78,7 +79,7 @@ def geometric(first: float, last: float, count: int = 100, ripple: float = 0.01)
 
 def steps(losses: Iterable[float | None], **fields: Any) -> list[Step]:
     """One step a loss, all with the same fields."""
-    return [replace(Step(i, 0.01 * i, loss), **fields) for i, loss in enumerate(losses, 1)]
+    return [replace(Step(i, 0.01 * i, loss), **deepcopy(fields)) for i, loss in enumerate(losses, 1)]
 
 
 def run_of(losses: Iterable[float | None], **fields: Any) -> Recording:
@@ -135,7 +136,7 @@ def looks(
 ) -> list[Sample]:
     """A closer look at some steps, at each the same; `fields` are those of the samples."""
     seen = [ParameterSample(i, weight, update, gradient, 0.0, 0.0, 0.0, agreement) for i in parameters]
-    return [Sample(step, list(seen), **fields) for step in at]
+    return [Sample(step, deepcopy(seen), **fields) for step in at]
 
 
 def relu(number: int, **fields: Any) -> Site:

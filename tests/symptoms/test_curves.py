@@ -14,7 +14,6 @@ from tests.symptoms.build import (
     evaluation,
     geometric,
     healthy,
-    inputs,
     lacks,
     reference,
     regression,
@@ -75,19 +74,6 @@ def test_a_loss_that_ends_ten_times_higher_has_diverged() -> None:
     assert lacks(r, "loss-diverged", limit=11)
 
 
-def test_a_loss_that_runs_away_below_zero_has_diverged() -> None:
-    """A loss without a lower bound falls for ever; that is no learning."""
-    s = symptom_of(run_of([-1000.0 * i for i in range(100)]), "loss-diverged")
-
-    assert -94500 == s.value
-    assert "below zero: from 0 to -9.45e+04" in s.text
-
-
-def test_a_log_likelihood_may_fall_below_zero() -> None:
-    """Densities exceed one, so that a healthy negative log-likelihood ends below zero."""
-    assert lacks(run_of([1.0 - 0.06 * i for i in range(100)]), "loss-diverged")
-
-
 def test_a_loss_that_fluctuates_has_not_diverged() -> None:
     """It ends a third above its first value."""
     assert lacks(healthy([2.0] * 20 + [2.7] * 80), "loss-diverged")
@@ -101,6 +87,26 @@ def test_a_policy_loss_that_rises_says_little() -> None:
 
     assert 0.3 == pytest.approx(symptom_of(r, "loss-diverged").strength)
     assert 1.0 == pytest.approx(symptom_of(healthy(rises), "loss-diverged").strength)
+
+
+# --- loss-unbounded -----------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_falls_below_zero_ever_faster_has_no_bound() -> None:
+    """That is no learning: the sign is wrong, or the labels are none that the loss can take."""
+    r = run_of([1.0 - i**2 for i in range(100)])
+
+    s = symptom_of(r, "loss-unbounded")
+
+    assert sum(i**2 - 1 for i in range(90, 100)) / 10 == pytest.approx(s.value)
+    assert "from 1 to -8938" in s.text
+    assert lacks(r, "loss-unbounded", limit=9000)
+
+
+def test_a_log_likelihood_may_fall_below_zero() -> None:
+    """Densities exceed one, so that a healthy negative log-likelihood ends below zero, and levels out there."""
+    assert lacks(run_of([1.0 - 0.06 * i for i in range(100)]), "loss-unbounded")
+    assert lacks(run_of([-1000.0 * (1 - 0.9**i) for i in range(100)]), "loss-unbounded")
 
 
 # --- no-better-than-constant --------------------------------------------------------------------------------------
@@ -408,15 +414,3 @@ def test_one_worse_pass_at_the_end_is_no_rise() -> None:
 
     assert lacks(wobbly, "validation-rises")
     assert lacks(diverging, "validation-rises")
-
-
-def test_a_healthy_run_shows_health_alone() -> None:
-    """The two runs that all other recordings are made from have no symptom that speaks of a fault."""
-    from nndoctor.symptoms.catalogue import notice
-
-    fine = {"learns", "signal-present", "still-falling"}
-
-    assert fine == {s.name for s in notice(healthy())}
-    assert fine == {s.name for s in notice(regression())}
-    assert [] == notice(run_of([1.0, 0.9]))
-    assert inputs().rows == healthy().features[0].rows

@@ -1,0 +1,162 @@
+"""What layers put out: each symptom where it holds, and the healthy look-alike."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tests.symptoms.build import BUILT, change, healthy, inputs, lacks, outputs, symptom_of
+
+# --- dead-units ---------------------------------------------------------------------------------------------------
+
+
+def test_units_that_are_zero_for_every_sample_are_dead() -> None:
+    """Share and size of the worst layer, and that it was alive at the start."""
+    r = healthy()
+    change(r.sites[1:], dead_end=0.75)
+
+    s = symptom_of(r, "dead-units")
+
+    assert (0.75, 0.5, "net.3", BUILT) == (s.value, s.threshold, s.where, s.place)
+    assert "75% of the 32 units after net.3" in s.text and "(alive at the start)" in s.text
+    assert lacks(r, "dead-units", limit=0.8)
+
+
+def test_units_that_were_dead_all_along_are_told_as_such() -> None:
+    """Nothing then says that they were alive."""
+    r = healthy()
+    change(r.sites, dead_start=0.75, dead_end=0.75)
+
+    assert "alive" not in symptom_of(r, "dead-units").text
+
+
+def test_sparse_units_are_alive() -> None:
+    """Zero for nine samples in ten, and never for all; a third of a layer dead is common; one unit is no layer."""
+    sparse, third, single = healthy(), healthy(), healthy()
+    change(sparse.activations, zero=0.9)
+    change(third.sites, dead_end=0.33)
+    change(single.sites, units=1, dead_end=1.0, dead_start=1.0)
+
+    assert lacks(sparse, "dead-units")
+    assert lacks(third, "dead-units")
+    assert lacks(single, "dead-units")
+
+
+# --- dead-from-start ----------------------------------------------------------------------------------------------
+
+
+def test_units_that_begin_dead() -> None:
+    """No step can have killed them."""
+    r = healthy()
+    change(r.sites[:1], dead_start=0.75)
+
+    s = symptom_of(r, "dead-from-start")
+
+    assert (0.75, "net.1") == (s.value, s.where)
+    assert "75% of the 32 units after net.1" in s.text
+    assert lacks(r, "dead-from-start", limit=0.8)
+
+
+def test_units_that_die_later_did_not_begin_dead() -> None:
+    """What killed them came with training."""
+    r = healthy()
+    change(r.sites, dead_start=0.1, dead_end=0.9)
+
+    assert lacks(r, "dead-from-start")
+
+
+# --- saturated-units ----------------------------------------------------------------------------------------------
+
+
+def test_outputs_near_an_asymptote_are_saturated() -> None:
+    """Share and kind of the worst hidden site."""
+    r = healthy()
+    change(r.sites, function="tanh", dead_start=None, dead_end=None)
+    change(r.activations, saturated=0.8)
+
+    s = symptom_of(r, "saturated-units")
+
+    assert 0.8 == pytest.approx(s.value)
+    assert "80% of the outputs of net.3 (tanh)" in s.text
+    assert lacks(r, "saturated-units", limit=0.85)
+
+
+def test_a_sure_classifier_saturates_its_output() -> None:
+    """That is what it is for; and hidden sites that saturate only late have learnt by then."""
+    sure, late = healthy(), healthy()
+    change(sure.sites, hidden=False)
+    change(sure.activations, saturated=0.99)
+    for site in ("net.1", "net.3"):
+        change([a for a in late.activations if a.site == site][10:], saturated=0.99)
+        change([a for a in late.activations if a.site == site][:10], saturated=0.05)
+
+    assert lacks(sure, "saturated-units")
+    assert lacks(late, "saturated-units")
+
+
+# --- signal-collapses ---------------------------------------------------------------------------------------------
+
+
+def test_outputs_that_hardly_differ_between_samples() -> None:
+    """Their deviation between samples, as a share of their size."""
+    r = healthy()
+    change([a for a in r.activations if a.site == "net.3"], mean=1.0, std=0.0, spread=0.001)
+
+    s = symptom_of(r, "signal-collapses")
+
+    assert (pytest.approx(0.001), 0.02, "net.3") == (s.value, s.threshold, s.where)
+    assert "by 0.10% of their size" in s.text
+    assert lacks(r, "signal-collapses", limit=0.0005)
+
+
+def test_equal_inputs_give_equal_outputs() -> None:
+    """Then the network is not at fault; nor is it where an embedding returns the same row."""
+    equal, embedded = healthy(), healthy()
+    change(equal.activations, spread=0.0)
+    equal.features = [inputs(between=0.0)]
+    change(embedded.sites, function="embedding")
+    change(embedded.activations, spread=0.0)
+
+    assert lacks(equal, "signal-collapses")
+    assert lacks(embedded, "signal-collapses")
+
+
+def test_a_small_difference_on_a_large_offset_is_seen_as_small() -> None:
+    """A tenth of the size is far from collapse."""
+    r = healthy()
+    change(r.activations, mean=1.0, std=0.1, spread=0.1)
+
+    assert lacks(r, "signal-collapses")
+
+
+# --- activations-explode ------------------------------------------------------------------------------------------
+
+
+def test_outputs_in_the_hundred_thousands_explode() -> None:
+    """The largest root mean square."""
+    r = healthy()
+    change(r.activations[-1:], mean=0.0, std=1e5)
+
+    s = symptom_of(r, "activations-explode")
+
+    assert (1e5, 1000.0, "net.3") == (s.value, s.threshold, s.where)
+    assert "1e+05" in s.text
+    assert lacks(r, "activations-explode", limit=2e5)
+
+
+def test_outputs_that_overflow_count_as_infinite() -> None:
+    """NaN has no size of its own."""
+    r = healthy()
+    change(r.activations[-1:], mean=float("nan"))
+
+    assert math.inf == symptom_of(r, "activations-explode").value
+
+
+def test_large_inputs_make_large_outputs() -> None:
+    """They did not grow: the inputs are as large."""
+    r = healthy()
+    r.features = [inputs(mean=5e4)]
+    r.activations = outputs("net.1", std=1e5)
+
+    assert lacks(r, "activations-explode")

@@ -1,0 +1,561 @@
+"""The loop: each mistake where it is one, and the deliberate practice that resembles it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from nndoctor.record.model import Call, ModuleMode, Place, Recording, SchedulerInfo, SettingChange
+from tests.symptoms.build import (
+    BACKWARD,
+    BUILT,
+    CLEARED,
+    NUMBERS,
+    OPTIMIZER,
+    STEPPED,
+    adam,
+    change,
+    healthy,
+    inputs,
+    lacks,
+    parameter,
+    symptom_of,
+)
+
+# --- gradients-carried --------------------------------------------------------------------------------------------
+
+
+def test_gradients_that_are_never_cleared_add_up() -> None:
+    """Share of the steps; the line is that of backward."""
+    r = healthy()
+    change(r.steps[1:], carried=6)
+
+    s = symptom_of(r, "gradients-carried")
+
+    assert (1.0, 0.5, BACKWARD) == (s.value, s.threshold, s.place)
+    assert "In 100% of the steps all gradients were left over" in s.text
+
+
+def test_gradients_that_are_sometimes_cleared_add_up_in_between() -> None:
+    """In three steps of four: clearing is done once an epoch, say."""
+    r = healthy()
+    change([s for s in r.steps if s.index % 4 != 1], carried=3)
+
+    s = symptom_of(r, "gradients-carried")
+
+    assert (75 / 99, 0.6) == (s.value, s.strength)
+    assert "76% of the steps 50% of the" in s.text
+    assert lacks(r, "gradients-carried", limit=0.8)
+
+
+def test_deliberate_accumulation_clears_after_each_step() -> None:
+    """Four backward calls a step, and nothing left over when the next four begin; nor does one relapse count."""
+    accumulated, once = healthy(), healthy()
+    change(accumulated.steps, backwards=4, carried=0)
+    change(once.steps[50:55], carried=6)
+
+    assert lacks(accumulated, "gradients-carried")
+    assert lacks(once, "gradients-carried")
+
+
+# --- no-backward --------------------------------------------------------------------------------------------------
+
+
+def unmoved(**fields: object) -> Recording:
+    """The healthy run where no weight ever changed."""
+    recording = healthy([2.3] * 100, accuracy=0.1)
+    change([recording.end], weights_moved=False, **fields)
+    return recording
+
+
+def test_steps_without_backward() -> None:
+    """Their number, and the line of the step."""
+    s = symptom_of(unmoved(backwards=0), "no-backward")
+
+    assert (0, STEPPED) == (s.value, s.place)
+    assert "made 100 steps and backward was never called" in s.text
+
+
+def test_a_method_without_gradients_needs_no_backward() -> None:
+    """Evolution strategies move weights by hand; and who calls backward even once has called it."""
+    evolved = unmoved(backwards=0)
+    change([evolved.end], weights_moved=True, moved_by_hand=True)
+
+    assert lacks(evolved, "no-backward")
+    assert lacks(unmoved(backwards=1), "no-backward")
+
+
+# --- no-step ------------------------------------------------------------------------------------------------------
+
+
+def idle(**fields: object) -> Recording:
+    """Backward is called, the optimiser never steps."""
+    recording = unmoved(**fields)
+    change(recording.optimizers, stepped=False)
+    change(recording.steps, optimizers=[])
+    return recording
+
+
+def test_backward_without_a_step() -> None:
+    """How often backward was called, and its line."""
+    s = symptom_of(idle(), "no-step")
+
+    assert (0, BACKWARD) == (s.value, s.place)
+    assert "Backward was called 100 times" in s.text and "optimizer.step() is never called" in s.text
+
+
+def test_a_loop_without_any_optimiser_does_not_step() -> None:
+    """Unless it moves the weights by hand."""
+    none, by_hand = idle(), idle()
+    none.optimizers, by_hand.optimizers = [], []
+    change([by_hand.end], weights_moved=True, moved_by_hand=True)
+
+    assert "nothing steps" in symptom_of(none, "no-step").text
+    assert lacks(by_hand, "no-step")
+
+
+def test_a_few_backward_calls_need_no_step() -> None:
+    """A saliency map calls backward once or twice."""
+    assert lacks(idle(backwards=3), "no-step")
+    assert lacks(healthy(), "no-step")
+
+
+# --- cleared-before-step ------------------------------------------------------------------------------------------
+
+
+def cleared(share: float) -> Recording:
+    """In that share of the steps the optimiser finds no gradient, though backward ran."""
+    recording = unmoved()
+    change([s for s in recording.steps if s.index % 10 < 10 * share], held=0)
+    for sample in recording.samples:
+        change(sample.parameters, gradient=None, update=0.0)
+    return recording
+
+
+def test_gradients_that_are_cleared_before_the_step() -> None:
+    """Share of the steps; the line is that of zero_grad."""
+    r = cleared(0.8)
+
+    s = symptom_of(r, "cleared-before-step")
+
+    assert (0.8, 0.5, CLEARED) == (s.value, s.threshold, s.place)
+    assert "In 80% of the steps the optimiser found no gradient" in s.text
+    assert lacks(r, "cleared-before-step", limit=0.9)
+
+
+def test_backward_calls_whose_gradients_no_step_sees() -> None:
+    """Cleared at every micro-batch, stepped at every fourth."""
+    r = healthy()
+    change(r.steps, backwards=4, wasted=3)
+
+    s = symptom_of(r, "cleared-before-step")
+
+    assert (0.75, STEPPED) == (s.value, s.place)
+    assert "75% of 400 backward calls" in s.text and "(100 steps)" in s.text
+    assert lacks(r, "cleared-before-step", limit=0.8)
+
+
+def test_gradients_that_are_used_are_not_cleared() -> None:
+    """Accumulation uses them all; now and then a batch is thrown away; a zero gradient is there, though it is zero."""
+    accumulated, skipping, zero = healthy(), healthy(), unmoved()
+    change(accumulated.steps, backwards=4, wasted=0)
+    change(skipping.steps[::4], backwards=2, wasted=1)
+    change(zero.steps, held=0)
+    for sample in zero.samples:
+        change(sample.parameters, gradient=0.0, update=0.0)
+
+    assert lacks(accumulated, "cleared-before-step")
+    assert lacks(skipping, "cleared-before-step")
+    assert lacks(zero, "cleared-before-step")
+
+
+# --- parameters-outside-optimizer ---------------------------------------------------------------------------------
+
+
+def test_a_layer_that_no_optimiser_holds() -> None:
+    """Its name, its share, and the line where the optimiser is built."""
+    r = healthy()
+    r.optimizers = [adam(0, 1, 2, 3)]
+
+    s = symptom_of(r, "parameters-outside-optimizer")
+
+    assert (330 / NUMBERS, 0.02, OPTIMIZER) == (s.value, s.threshold, s.place)
+    assert "2 tensors (10% of the numbers)" in s.text and "net.4" in s.text
+
+
+def test_biases_outside_count_by_their_share() -> None:
+    """A weight matrix counts however small it is; biases have to be a part of the whole."""
+    r = healthy()
+    r.optimizers = [adam(0, 2, 4)]
+
+    assert 74 / NUMBERS == symptom_of(r, "parameters-outside-optimizer").value
+    assert lacks(r, "parameters-outside-optimizer", limit=0.03)
+
+
+def test_parameters_that_are_frozen_or_unreached_need_no_optimiser() -> None:
+    """Fine-tuning gives the optimiser the head alone; layers kept in a plain list are told elsewhere."""
+    tuned, listed = healthy(), healthy()
+    tuned.optimizers = [adam(4, 5)]
+    change(tuned.parameters[:4], requires_grad=False, fourth=6.0)
+    change([tuned.end], frozen=[0, 1, 2, 3])
+    listed.parameters.append(parameter(6, "net.(blocks[0]).weight", 32, 32, model=-1))
+    listed.graphs[0].reached.append(6)
+
+    assert lacks(tuned, "parameters-outside-optimizer")
+    assert lacks(listed, "parameters-outside-optimizer")
+
+
+# --- optimizer-holds-strangers ------------------------------------------------------------------------------------
+
+
+def with_stranger(*held: int) -> Recording:
+    """A second model of 1024 numbers that no loss reaches, and an optimiser that holds these parameters."""
+    recording = healthy()
+    recording.parameters.append(parameter(6, "old.weight", 32, 32, model=1, module="old"))
+    recording.optimizers = [adam(*held)]
+    return recording
+
+
+def test_an_optimiser_of_another_model() -> None:
+    """Share and name of what it holds in vain."""
+    r = with_stranger(4, 5, 6)
+
+    s = symptom_of(r, "optimizer-holds-strangers")
+
+    assert (1024 / 1354, 0.5, OPTIMIZER) == (s.value, s.threshold, s.place)
+    assert "76% of what Adam holds" in s.text and "(old)" in s.text
+    assert lacks(r, "optimizer-holds-strangers", limit=0.8)
+
+
+def test_a_few_strangers_and_idle_optimisers() -> None:
+    """One parameter too many does no harm; an optimiser that does not step in this phase may hold what it likes."""
+    waiting = with_stranger(0, 1, 2, 3, 4, 5)
+    waiting.optimizers.append(adam(6, index=1))
+
+    assert lacks(with_stranger(0, 1, 2, 3, 4, 5, 6), "optimizer-holds-strangers")
+    assert lacks(waiting, "optimizer-holds-strangers")
+
+
+# --- frozen-parameters --------------------------------------------------------------------------------------------
+
+
+def frozen(*indices: int, **fields: object) -> Recording:
+    """The healthy run with these parameters frozen."""
+    recording = healthy()
+    change([recording.parameters[i] for i in indices], requires_grad=False, **fields)
+    change([recording.end], frozen=list(indices))
+    change(recording.graphs, reached=[i for i in range(6) if i not in indices])
+    recording.optimizers = [adam(*(i for i in range(6) if i not in indices))]
+    for sample in recording.samples:
+        change([p for p in sample.parameters if p.parameter in indices], update=0.0, gradient=None)
+    return recording
+
+
+def test_a_layer_with_requires_grad_off() -> None:
+    """Its name and share."""
+    r = frozen(0, 1)
+
+    s = symptom_of(r, "frozen-parameters")
+
+    assert (2080 / NUMBERS, 0.02, "net.0", BUILT) == (s.value, s.threshold, s.where, s.place)
+    assert "2 of 6 parameters (60% of the numbers): net.0" in s.text
+    assert lacks(r, "frozen-parameters", limit=0.65)
+
+
+def test_a_teacher_is_frozen_as_a_whole() -> None:
+    """It is another model, which no loss is meant to reach; and a norm may be held still on purpose."""
+    taught = healthy()
+    taught.parameters.append(parameter(6, "teacher.weight", 64, 64, model=1, requires_grad=False))
+    change([taught.end], frozen=[6])
+
+    assert lacks(taught, "frozen-parameters")
+    assert lacks(frozen(0, 1, module_type="BatchNorm2d"), "frozen-parameters")
+
+
+# --- frozen-from-scratch ------------------------------------------------------------------------------------------
+
+
+def test_a_frozen_layer_at_its_initialisation() -> None:
+    """Uniform within one over the root of the fan-in is torch's default, and nobody trained that."""
+    s = symptom_of(frozen(0, 1), "frozen-from-scratch")
+
+    assert (1.0, 0.3, "net.0") == (s.value, s.threshold, s.where)
+    assert "net.0 never changes and still holds a fresh random initialisation" in s.text
+
+
+def test_the_value_is_the_fresh_share_of_what_is_frozen() -> None:
+    """Two matrices of 2048 and 1024 numbers, of which the smaller was trained."""
+    r = frozen(0, 2)
+    change(r.parameters[2:3], std=0.3, max_abs=2.0, fourth=6.0)
+
+    assert 2 / 3 == pytest.approx(symptom_of(r, "frozen-from-scratch").value)
+    assert lacks(r, "frozen-from-scratch", limit=0.7)
+
+
+def test_a_pretrained_backbone_may_be_frozen() -> None:
+    """Training spoils deviation and kurtosis: the backbone is frozen, and rightly so."""
+    r = frozen(0, 1, 2, 3, std=0.3, max_abs=2.0, fourth=6.0)
+
+    assert "net.0, net.2" in symptom_of(r, "frozen-parameters").text
+    assert lacks(r, "frozen-from-scratch")
+
+
+def test_a_layer_that_moved_before_it_was_frozen_is_not_fresh() -> None:
+    """A schedule that freezes what has been trained."""
+    r = frozen(0, 1)
+    change(r.samples[0].parameters, update=0.01)
+
+    assert lacks(r, "frozen-from-scratch")
+
+
+# --- optimizer-idle -----------------------------------------------------------------------------------------------
+
+
+def one_of_two_idle() -> Recording:
+    """Encoder and decoder have an optimiser each, and only the first one steps."""
+    recording = healthy()
+    recording.optimizers = [adam(0, 1), adam(2, 3, 4, 5, index=1, stepped=False)]
+    return recording
+
+
+def test_one_of_two_optimisers_never_steps() -> None:
+    """What it is and what it holds."""
+    s = symptom_of(one_of_two_idle(), "optimizer-idle")
+
+    assert OPTIMIZER == s.place
+    assert "Adam" in s.text
+
+
+def test_optimisers_that_all_step_and_those_that_are_not_needed() -> None:
+    """One that holds what no loss reaches waits for a later phase."""
+    both, later = one_of_two_idle(), one_of_two_idle()
+    change(both.optimizers, stepped=True)
+    change(both.steps, optimizers=[0, 1])
+    change(later.graphs, reached=[0, 1])
+
+    assert lacks(both, "optimizer-idle")
+    assert lacks(later, "optimizer-idle")
+
+
+# --- maximises ----------------------------------------------------------------------------------------------------
+
+
+def test_an_optimiser_that_climbs() -> None:
+    """The line is that of the optimiser."""
+    r = healthy()
+    r.optimizers[0].groups[0].settings["maximize"] = True
+
+    s = symptom_of(r, "maximises")
+
+    assert (1, OPTIMIZER) == (s.value, s.place)
+    assert "Adam was built with maximize=True" in s.text
+
+
+def test_an_optimiser_that_descends() -> None:
+    """It says so, or says nothing."""
+    r = healthy()
+    r.optimizers[0].groups[0].settings["maximize"] = False
+
+    assert lacks(r, "maximises")
+    assert lacks(healthy(), "maximises")
+
+
+# --- clip-cuts ----------------------------------------------------------------------------------------------------
+
+
+def clipped(norm: float, unclipped: float) -> Recording:
+    """Gradients of that norm before they were clipped to one."""
+    recording = healthy()
+    change(recording.steps, clip=norm, unclipped_norm=unclipped)
+    recording.calls.append(Call("clip", 100, Place("train.py", 33)))
+    return recording
+
+
+def test_clipping_to_a_hundredth() -> None:
+    """The norm in force and what it leaves; the line is that of clipping."""
+    r = clipped(0.01, 1.0)
+
+    s = symptom_of(r, "clip-cuts")
+
+    assert (0.01, 0.02, Place("train.py", 33)) == (s.value, s.threshold, s.place)
+    assert "Clipping to 0.01 leaves 1.00% of the gradient's norm" in s.text
+    assert lacks(r, "clip-cuts", limit=0.005)
+
+
+def test_clipping_as_a_safety_net() -> None:
+    """Most steps pass whole; one in twenty is cut to a thousandth."""
+    r = clipped(1.0, 0.8)
+    change(r.steps[::20], unclipped_norm=1000.0)
+
+    assert lacks(r, "clip-cuts")
+    assert lacks(clipped(1.0, 10.0), "clip-cuts")
+
+
+# --- rate-decays-away ---------------------------------------------------------------------------------------------
+
+
+def scheduled(rate: Callable[[int], float]) -> Recording:
+    """A rate that changes at every step."""
+    recording = healthy()
+    recording.schedulers = [SchedulerInfo(0, "LambdaLR", Place("train.py", 21))]
+    recording.settings = [SettingChange(i, 0, 0, {"lr": rate(i)}) for i in range(2, 101)]
+    return recording
+
+
+def test_a_rate_that_falls_to_nothing_at_once() -> None:
+    """From where to where, and the line of the scheduler."""
+    r = scheduled(lambda i: 1e-3 * 0.8 ** (i - 1))
+
+    s = symptom_of(r, "rate-decays-away")
+
+    assert (0.01, Place("train.py", 21)) == (s.threshold, s.place)
+    assert 0.8**50 == pytest.approx(s.value, rel=0.3)
+    assert "falls from 0.001 to" in s.text and "within 100 steps" in s.text
+    assert lacks(r, "rate-decays-away", limit=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("why", "rate"),
+    [
+        ("linear", lambda i: 1e-3 * (100 - i) / 100),
+        ("cosine", lambda i: 5e-4 * (1 + math.cos(math.pi * i / 100))),
+        ("a warm-up that has only begun", lambda i: 1e-9 * 1.15**i),
+        ("constant", lambda i: 1e-3),
+    ],
+)
+def test_schedules_that_leave_time_to_learn(why: str, rate: Callable[[int], float]) -> None:
+    """Half of the steps are made at about half of the rate; a warm-up has its highest rate still before it."""
+    assert lacks(scheduled(rate), "rate-decays-away"), why
+
+
+# --- same-batch ---------------------------------------------------------------------------------------------------
+
+
+def test_a_loader_that_yields_the_same_batch() -> None:
+    """Rows looked at, how many of them differ, and how many there are."""
+    r = healthy()
+    r.features = [inputs(rows=480, distinct=32)]
+
+    s = symptom_of(r, "same-batch")
+
+    assert (1500 / 32, 4.0, Place("train.py", 5)) == (s.value, s.threshold, s.place)
+    assert "In 480 rows looked at only 32 differ" in s.text and "1500 samples (RandomSampler)" in s.text
+    assert lacks(r, "same-batch", limit=50)
+
+
+def test_a_small_data_set_is_seen_again_and_again() -> None:
+    """All of its samples are; and a batch on purpose, to try whether a model can memorise it, needs no loader."""
+    small, tried = healthy(), healthy()
+    small.features = tried.features = [inputs(rows=480, distinct=32)]
+    change(small.loaders, length=40)
+    tried.loaders = []
+
+    assert lacks(small, "same-batch")
+    assert lacks(tried, "same-batch")
+
+
+# --- decay-dominates ----------------------------------------------------------------------------------------------
+
+
+def decayed(weight_decay: float, gradient: float) -> Recording:
+    """Weights of norm 4 under that decay and that gradient."""
+    recording = healthy()
+    recording.optimizers[0].groups[0].settings["weight_decay"] = weight_decay
+    for sample in recording.samples:
+        change(sample.parameters, gradient=gradient)
+    return recording
+
+
+def test_decay_that_pulls_eight_times_as_hard() -> None:
+    """The decay, and the ratio of the two pulls."""
+    r = decayed(1.0, 0.5)
+
+    s = symptom_of(r, "decay-dominates")
+
+    assert (8.0, 2.0, OPTIMIZER) == (s.value, s.threshold, s.place)
+    assert "Weight decay 1 pulls on the weights 8.0 times as hard" in s.text
+    assert lacks(r, "decay-dominates", limit=9)
+
+
+def test_usual_decay_does_not_dominate() -> None:
+    """A hundredth, AdamW's default, is too little to; so is a large one under a larger gradient."""
+    assert lacks(decayed(0.01, 1e-3), "decay-dominates")
+    assert lacks(decayed(0.1, 0.5), "decay-dominates")
+    assert lacks(decayed(0.0, 0.5), "decay-dominates")
+
+
+# --- evaluates-in-training-mode -----------------------------------------------------------------------------------
+
+
+def validated(training: int, mode: ModuleMode | None) -> Recording:
+    """Four validation passes, so many of them with model.training on."""
+    recording = healthy()
+    change(recording.evaluations, accuracy=0.5, place=Place("train.py", 40))
+    change(recording.evaluations[:training], training=True)
+    recording.modes = [mode] if mode else []
+    return recording
+
+
+DROPOUT = ModuleMode("net.drop", "Dropout", 100, 0, None, 100)
+
+
+def test_validation_in_training_mode() -> None:
+    """Share of the passes and both scores; the line is that of the pass."""
+    r = validated(3, DROPOUT)
+
+    s = symptom_of(r, "evaluates-in-training-mode")
+
+    assert (0.75, 0.5, Place("train.py", 40)) == (s.value, s.threshold, s.place)
+    assert "on in 75% of the validation passes (Dropout)" in s.text
+    assert "validation scores 0.44, training 0.94" in s.text
+    assert lacks(r, "evaluates-in-training-mode", limit=0.8)
+
+
+def test_validation_that_need_not_switch_or_does() -> None:
+    """A model without dropout or batch norm is the same in both modes; one pass of four is a slip."""
+    assert lacks(validated(4, None), "evaluates-in-training-mode")
+    assert lacks(validated(1, DROPOUT), "evaluates-in-training-mode")
+
+
+# --- eval-mode ----------------------------------------------------------------------------------------------------
+
+
+def in_eval(first: int, mode: ModuleMode) -> Recording:
+    """From that step on, model.training is off."""
+    recording = healthy()
+    change(recording.steps[first - 1 :], training=False)
+    recording.modes = [mode]
+    recording.calls.append(Call("eval", 1, Place("train.py", 25)))
+    return recording
+
+
+def test_training_in_evaluation_mode() -> None:
+    """Share, first step, and the layers that mind; the line is that of eval()."""
+    r = in_eval(21, ModuleMode("net.drop", "Dropout", 20, 80, 21, 20))
+
+    s = symptom_of(r, "eval-mode")
+
+    assert (0.8, 0.3, "net.drop", Place("train.py", 25)) == (s.value, s.threshold, s.where, s.place)
+    assert "off in 80% of the training forwards, from step 21 on; Dropout behaves" in s.text
+    assert lacks(r, "eval-mode", limit=0.85)
+
+
+def test_batch_norm_with_fresh_statistics_normalises_nothing() -> None:
+    """Statistics of 0 and 1 leave everything as it is."""
+    fresh = in_eval(1, ModuleMode("net.norm", "BatchNorm1d", 0, 100, 1, 0, fresh=True))
+    known = in_eval(1, ModuleMode("net.norm", "BatchNorm1d", 0, 100, 1, 0, fresh=False))
+
+    assert "nothing is normalised" in symptom_of(fresh, "eval-mode").text
+    assert "nothing is normalised" not in symptom_of(known, "eval-mode").text
+
+
+def test_one_layer_in_evaluation_mode_is_deliberate() -> None:
+    """Fine-tuning holds batch norm still while the model trains; and a model without such layers does not mind."""
+    tuned = healthy()
+    tuned.modes = [ModuleMode("net.norm", "BatchNorm2d", 0, 100, 1, 100)]
+    plain = in_eval(1, ModuleMode("net.drop", "Dropout", 0, 0, None, 0))
+
+    assert lacks(tuned, "eval-mode")
+    assert lacks(plain, "eval-mode")

@@ -1,0 +1,242 @@
+"""How weights begin and how far they move: each symptom where it holds, and the healthy look-alike."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from nndoctor.record.model import Recording
+from tests.symptoms.build import BUILT, change, geometric, healthy, lacks, looks, parameter, symptom_of
+
+
+def begun(index: int, **fields: object) -> Recording:
+    """The healthy run with one parameter that begins otherwise."""
+    recording = healthy()
+    change(recording.parameters[index : index + 1], **fields)
+    return recording
+
+
+def moving(update: float | None, losses: list[float] | None = None, **fields: object) -> Recording:
+    """The healthy run where each step moves every weight, of norm 4, by that much."""
+    recording = healthy(losses)
+    recording.samples = looks(range(6), update=update, **fields)  # type: ignore[arg-type]
+    return recording
+
+
+# --- weights-constant ---------------------------------------------------------------------------------------------
+
+
+def test_a_hidden_layer_of_equal_weights() -> None:
+    """The tensor and its value."""
+    s = symptom_of(begun(0, mean=0.5, std=0.0, max_abs=0.5), "weights-constant")
+
+    assert (1, "net.0", BUILT) == (s.value, s.where, s.place)
+    assert "net.0.weight start at 0.5" in s.text
+
+
+def test_constant_tensors_that_learn_all_the_same() -> None:
+    """A last layer at zero, biases at zero, scales of a norm at one, and a layer that is frozen."""
+    normed = healthy()
+    normed.parameters.append(parameter(6, "net.norm.weight", 32, 1, module_type="LayerNorm", mean=1.0, std=0.0))
+
+    assert lacks(begun(4, mean=0.0, std=0.0, max_abs=0.0), "weights-constant")
+    assert lacks(begun(1, mean=0.0, std=0.0, max_abs=0.0), "weights-constant")
+    assert lacks(normed, "weights-constant")
+    assert lacks(begun(0, mean=0.5, std=0.0, requires_grad=False), "weights-constant")
+
+
+# --- weights-too-large --------------------------------------------------------------------------------------------
+
+
+def test_weights_of_deviation_one() -> None:
+    """Deviation, fan-in, and how many times He's that is."""
+    r = begun(0, std=1.0, max_abs=4.0, fourth=3.0)
+
+    s = symptom_of(r, "weights-too-large")
+
+    assert (8.0, 3.0, "net.0") == (s.value, s.threshold, s.where)
+    assert "deviation 1 at 64 inputs, 5.7 times He's; so do 1 of 3" in s.text
+    assert lacks(r, "weights-too-large", limit=9)
+
+
+def test_standard_initialisations_are_not_too_large() -> None:
+    """He's for ReLU, and the deviation of one that embeddings start with."""
+    he = begun(0, std=math.sqrt(2 / 64))
+    embedded = healthy()
+    embedded.parameters.append(parameter(6, "net.words.weight", 1000, 64, module_type="Embedding", std=1.0))
+    embedded.graphs[0].reached.append(6)
+
+    assert lacks(he, "weights-too-large")
+    assert lacks(embedded, "weights-too-large")
+
+
+# --- weights-too-small --------------------------------------------------------------------------------------------
+
+
+def test_weights_of_a_ten_thousandth() -> None:
+    """Deviation, fan-in, and how many times smaller than He's that is."""
+    r = begun(0, std=1e-4, max_abs=4e-4)
+
+    s = symptom_of(r, "weights-too-small")
+
+    assert (pytest.approx(8e-4), 0.06, "net.0") == (s.value, s.threshold, s.where)
+    assert "deviation 0.0001 at 64 inputs, 1768 times smaller than He's; so do 1 of 3" in s.text
+    assert lacks(r, "weights-too-small", limit=1e-4)
+
+
+def test_a_small_last_layer_is_deliberate() -> None:
+    """Policies and residual branches start near zero; Xavier's bound is smaller than He's and not small."""
+    assert lacks(begun(4, std=1e-4, max_abs=4e-4), "weights-too-small")
+    assert lacks(begun(0, std=math.sqrt(2 / 96)), "weights-too-small")
+
+
+# --- bias-off -----------------------------------------------------------------------------------------------------
+
+
+def test_a_bias_of_five() -> None:
+    """Its mean."""
+    r = begun(1, mean=5.0, std=0.0)
+
+    s = symptom_of(r, "bias-off")
+
+    assert (5.0, 1.5, "net.0") == (s.value, s.threshold, s.where)
+    assert "net.0.bias starts around 5." in s.text
+    assert lacks(r, "bias-off", limit=6)
+
+
+def test_biases_that_are_set_on_purpose() -> None:
+    """Forget gates at one, the shift of a norm, and torch's default."""
+    normed = healthy()
+    normed.parameters.append(parameter(6, "net.norm.bias", 32, module_type="BatchNorm1d", mean=5.0))
+
+    assert lacks(begun(1, mean=1.0, std=0.0), "bias-off")
+    assert lacks(normed, "bias-off")
+    assert lacks(healthy(), "bias-off")
+
+
+# --- updates-tiny -------------------------------------------------------------------------------------------------
+
+
+def test_steps_of_a_millionth() -> None:
+    """The median of update over weight."""
+    r = moving(4e-6)
+
+    s = symptom_of(r, "updates-tiny")
+
+    assert (pytest.approx(1e-6), 1e-4) == (s.value, s.threshold)
+    assert "1.0e-06 of their size" in s.text
+    assert lacks(r, "updates-tiny", limit=1e-7)
+
+
+def test_warm_up_and_standstill_are_not_tiny_steps() -> None:
+    """Steps that grow are a warm-up; weights that nothing moves have no rate that could be too low."""
+    warm = moving(4e-6)
+    warm.samples[-3:] = looks(range(6), at=(80, 90, 100))
+
+    assert lacks(warm, "updates-tiny")
+    assert lacks(moving(0.0), "updates-tiny")
+    assert lacks(moving(None), "updates-tiny")
+
+
+# --- steps-promise-little -----------------------------------------------------------------------------------------
+
+
+def test_steps_that_promise_a_ten_thousandth_of_the_loss() -> None:
+    """The share and the number of steps that it would take."""
+    r = moving(4e-3, geometric(2.0, 1.9, ripple=0), expected=-2e-4)
+
+    s = symptom_of(r, "steps-promise-little")
+
+    assert (pytest.approx(1e-4, rel=0.01), 1e-3) == (s.value, s.threshold)
+    assert "by 0.01% of itself" in s.text and "some 9,977 steps" in s.text
+    assert lacks(r, "steps-promise-little", limit=5e-5)
+
+
+def test_steps_that_promise_a_rise_or_a_hundredth() -> None:
+    """A hundredth of the loss a step is plenty; momentum can point uphill for a while."""
+    assert lacks(moving(4e-3, expected=-0.02), "steps-promise-little")
+    assert lacks(moving(4e-3, expected=2e-4), "steps-promise-little")
+
+
+# --- updates-huge -------------------------------------------------------------------------------------------------
+
+
+def test_steps_of_half_the_weights() -> None:
+    """The median over the first looks."""
+    r = moving(2.0)
+
+    s = symptom_of(r, "updates-huge")
+
+    assert (0.5, 0.08) == (s.value, s.threshold)
+    assert "move by 0.5 of their size" in s.text
+    assert lacks(r, "updates-huge", limit=0.6)
+
+
+def test_one_step_that_throws_the_weights_far_is_huge() -> None:
+    """The others may be small after it."""
+    r = moving(4e-3)
+    r.samples[:1] = looks(range(6), at=(1,), update=40.0)
+
+    s = symptom_of(r, "updates-huge")
+
+    assert 2.0 == s.value
+    assert "move by 10 of their size" in s.text
+
+
+def test_one_large_step_is_not_huge() -> None:
+    """Adam's first step is the largest: a tenth of small weights; a hundredth at each step is quick."""
+    first = moving(4e-3)
+    first.samples[:1] = looks(range(6), at=(1,), update=0.4)
+
+    assert lacks(first, "updates-huge")
+    assert lacks(moving(0.04), "updates-huge")
+
+
+# --- updates-stay-large -------------------------------------------------------------------------------------------
+
+
+def test_weights_that_keep_moving_while_the_loss_stands_still() -> None:
+    """Size of a step in the second half, and where the loss stands."""
+    r = moving(0.08, [2.0, 2.02] * 50)
+
+    s = symptom_of(r, "updates-stay-large")
+
+    assert (pytest.approx(0.02), 0.01) == (s.value, s.threshold)
+    assert "by 0.02 of their size" in s.text and "stands at 2.01" in s.text
+    assert lacks(r, "updates-stay-large", limit=0.03)
+
+
+def test_large_steps_that_get_somewhere_are_bold() -> None:
+    """The loss still falls; or the steps have become small, wherever the loss stands."""
+    settled = moving(4e-3, [2.0, 2.02] * 50)
+    settled.samples[:5] = looks(range(6), at=(1, 2, 3, 5, 7), update=0.4)
+
+    assert lacks(moving(0.08), "updates-stay-large")
+    assert lacks(settled, "updates-stay-large")
+
+
+# --- weights-grow -------------------------------------------------------------------------------------------------
+
+
+def grown(last: float) -> Recording:
+    """The healthy run where the weights' norm goes from 4 to that."""
+    recording = healthy()
+    recording.samples[-1:] = looks(range(6), at=(100,), weight=last)
+    return recording
+
+
+def test_weights_that_grow_tenfold() -> None:
+    """How many times over."""
+    r = grown(40.0)
+
+    s = symptom_of(r, "weights-grow")
+
+    assert (10.0, 5.0) == (s.value, s.threshold)
+    assert "grown to 10 times their size" in s.text
+    assert lacks(r, "weights-grow", limit=11)
+
+
+def test_weights_that_double_have_learnt() -> None:
+    """Small initial weights do."""
+    assert lacks(grown(8.0), "weights-grow")
