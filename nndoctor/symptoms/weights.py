@@ -43,7 +43,9 @@ def weights_constant(view: View) -> Symptom | None:
 def _gain(p: ParameterInfo) -> float | None:
     if p.std is None or not p.fan_in or math.prod(p.shape) < 8 or not math.isfinite(p.std):
         return None
-    return math.hypot(p.std, p.mean or 0.0) * math.sqrt(p.fan_in)
+    # A raw tensor may be used as x @ w or as linear(x, w): the kinder reading counts.
+    fan = min(p.shape[0], p.fan_in) if p.model < 0 and len(p.shape) == 2 else p.fan_in
+    return math.hypot(p.std, p.mean or 0.0) * math.sqrt(fan)
 
 
 def weights_too_large(view: View) -> Symptom | None:

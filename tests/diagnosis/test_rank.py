@@ -1,0 +1,250 @@
+"""The ranking rule, number by number as it stands in `rank.py`, on causes and symptoms made for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from nndoctor.diagnosis.rank import Scored, rank, score
+from nndoctor.knowledge.model import Cause, Evidence, Fix
+from nndoctor.symptoms.catalogue import FACTS
+from nndoctor.symptoms.model import Symptom
+
+# One fact (a missing call) and what is inferred from how a run went.
+FACT, OTHER_FACT = "no-step", "double-softmax"
+FLAT, CRAWLS, TINY, HUGE = "loss-flat", "loss-crawls", "updates-tiny", "updates-huge"
+
+
+def cause(name: str, *leads_to: str, prior: float = -4.0, severity: str = "error", needs: tuple[str, ...] = (), **weights: float) -> Cause:
+    """A cause whose evidence has these weights (underscores for hyphens); it needs all that speaks for it."""
+    evidence = [Evidence(symptom.replace("_", "-"), weight) for symptom, weight in weights.items()]
+    wanted = list(needs) or [e.symptom for e in evidence if e.weight > 0]
+    return Cause(
+        name, name, "loop", "What.", "Why.", severity, prior, wanted, evidence, list(leads_to), "None.", [Fix("Fix it.")], [],
+    )  # fmt: skip
+
+
+def symptom(name: str, strength: float = 1.0) -> Symptom:
+    return Symptom(name, f"{name} holds.", 1.0, strength=strength)
+
+
+def ranked(causes: list[Cause], *names: str) -> dict[str, Scored]:
+    """The causes in their order, by id, where these symptoms hold in full."""
+    found = [s for c in causes if (s := score(c, [symptom(n) for n in names])) is not None]
+    return {s.cause.id: s for s in rank(found)}
+
+
+def test_the_examples_are_what_they_are_taken_for() -> None:
+    """Two facts, and four that are none."""
+    assert {FACT, OTHER_FACT} <= FACTS
+    assert set() == {FLAT, CRAWLS, TINY, HUGE} & FACTS
+
+
+# --- 1. a cause is considered if one of the symptoms that it needs holds -------------------------------------------
+
+
+def test_one_of_the_needed_symptoms_suffices() -> None:
+    """Rule 1: the others need not hold."""
+    either = cause("either", loss_flat=3.0, loss_crawls=3.0)
+
+    assert score(either, [symptom(FLAT)]) is not None
+    assert score(either, [symptom(CRAWLS), symptom(HUGE)]) is not None
+
+
+def test_without_a_needed_symptom_a_cause_is_not_considered() -> None:
+    """Rule 1: much evidence of another kind does not count, and a cause that needs nothing is never suspected."""
+    picky = cause("picky", needs=(FACT,), no_step=3.0, loss_flat=9.0)
+    quiet = replace(picky, needs=[])
+
+    assert score(picky, [symptom(FLAT)]) is None
+    assert score(quiet, [symptom(FLAT), symptom(FACT)]) is None
+
+
+# --- 2. log odds are the prior plus weight times strength ----------------------------------------------------------
+
+
+def test_odds_add_up() -> None:
+    """Rule 2: weights for and against, each times its symptom's strength; what does not hold adds nothing."""
+    c = cause("sum", prior=-4.0, loss_flat=3.0, loss_crawls=2.0, learns=-3.0, updates_tiny=9.0)
+
+    s = score(c, [symptom(FLAT), symptom(CRAWLS, 0.5), symptom("learns", 0.5)])
+
+    assert s is not None
+    assert -4.0 + 3.0 + 1.0 - 1.5 == pytest.approx(s.odds)
+    assert {FLAT: 3.0, CRAWLS: 1.0, "learns": -1.5} == s.parts
+
+
+def test_evidence_comes_strongest_first() -> None:
+    """Rule 2: by weight times strength, and what speaks against stands apart."""
+    c = cause("sum", loss_flat=3.0, loss_crawls=2.0, updates_tiny=1.0, learns=-3.0, loss_diverged=-1.0)
+
+    s = score(c, [symptom(FLAT, 0.2), symptom(CRAWLS), symptom(TINY), symptom("loss-diverged"), symptom("learns")])
+
+    assert s is not None
+    assert [CRAWLS, TINY, FLAT] == [x.name for x in s.evidence]
+    assert ["learns", "loss-diverged"] == [x.name for x in s.against]
+
+
+@pytest.mark.parametrize(("prior", "confidence"), [(-3.0, 0.5), (-3.0 + math.log(3), 0.75), (900.0, 1.0), (-900.0, 0.0)])
+def test_confidence_is_the_probability_of_the_odds(prior: float, confidence: float) -> None:
+    """Rule 2: even at zero; and however far the odds, nothing overflows."""
+    s = score(cause("c", prior=prior, loss_flat=3.0), [symptom(FLAT)])
+
+    assert s is not None
+    assert confidence == pytest.approx(s.confidence)
+
+
+def test_a_suspect_is_never_wholly_certain() -> None:
+    """A diagnosis that says 100 % has not been wrong yet."""
+    s = score(cause("c", prior=900.0, loss_flat=3.0), [symptom(FLAT)])
+
+    assert s is not None
+    assert 0.99 == s.suspect("error", None, None).confidence
+
+
+# --- 3. a likely cause stands above what it brings about -----------------------------------------------------------
+
+
+def test_a_consequence_stands_below_its_cause() -> None:
+    """Rule 3: however high its own odds, and with its parent named; a fact of its own keeps it in."""
+    parent = cause("parent", "child", no_step=6.0)
+    child = cause("child", double_softmax=9.0)
+
+    found = ranked([child, parent], FACT, OTHER_FACT)
+
+    assert ["parent", "child"] == list(found)
+    assert ("parent", False) == (found["child"].consequence_of, found["child"].left_out)
+    assert found["child"].odds < found["parent"].odds
+    assert (None, False) == (found["parent"].consequence_of, found["parent"].left_out)
+
+
+def test_a_consequence_without_evidence_of_its_own_is_left_out() -> None:
+    """Rule 3: without the symptoms that the parent explains its odds are below even."""
+    parent = cause("parent", "child", loss_flat=4.3, updates_tiny=0.2)
+    child = cause("child", prior=-2.0, loss_flat=4.0, updates_tiny=1.0, loss_crawls=1.5)
+
+    found = ranked([parent, child], FLAT, TINY, CRAWLS)
+
+    assert ("parent", True) == (found["child"].consequence_of, found["child"].left_out)
+
+
+def test_a_likely_parent_leaves_in_what_has_evidence_of_its_own() -> None:
+    """Rule 3: a parent that is likely, though not sure, does not rule its consequence out."""
+    parent = cause("parent", "child", prior=-4.0, loss_flat=4.3)
+    child = cause("child", prior=-2.0, loss_crawls=2.2)
+
+    found = ranked([parent, child], FLAT, CRAWLS)
+
+    assert 0.5 < found["parent"].confidence < 0.7
+    assert ("parent", False) == (found["child"].consequence_of, found["child"].left_out)
+
+
+def test_a_sure_parent_leaves_in_facts_alone() -> None:
+    """Rule 3: the same consequence is left out where the parent is sure, unless it rests on a fact."""
+    parent = cause("parent", "dynamic", "fact", loss_flat=6.0)
+    dynamic = cause("dynamic", prior=-2.0, loss_crawls=3.0)
+    fact = cause("fact", prior=-2.0, no_step=3.0)
+
+    found = ranked([parent, dynamic, fact], FLAT, CRAWLS, FACT)
+
+    assert ("parent", True) == (found["dynamic"].consequence_of, found["dynamic"].left_out)
+    assert ("parent", False) == (found["fact"].consequence_of, found["fact"].left_out)
+
+
+def test_an_unlikely_cause_explains_nothing() -> None:
+    """Rule 3: at less than even odds it has no consequences."""
+    parent = cause("parent", "child", loss_flat=3.0)
+    child = cause("child", loss_crawls=6.0)
+
+    found = ranked([parent, child], FLAT, CRAWLS)
+
+    assert ["child", "parent"] == list(found)
+    assert (None, False) == (found["child"].consequence_of, found["child"].left_out)
+
+
+def test_the_likeliest_of_several_parents_is_named() -> None:
+    """Rule 3: in whichever order they come."""
+    weak, strong = cause("weak", "child", loss_flat=4.5), cause("strong", "child", updates_tiny=6.0)
+    child = cause("child", no_step=5.0)
+
+    for order in ([weak, strong, child], [child, strong, weak]):
+        assert "strong" == ranked(order, FLAT, TINY, FACT)["child"].consequence_of
+
+
+# --- 4. facts explain how the run went -----------------------------------------------------------------------------
+
+
+def test_a_sure_fact_explains_dynamics() -> None:
+    """Rule 4: without being told that it leads to them; the dynamics are left out, however plain."""
+    fact, dynamic = cause("fact", no_step=6.0), cause("dynamic", prior=-2.0, updates_huge=9.0)
+
+    found = ranked([dynamic, fact], FACT, HUGE)
+
+    assert ["fact", "dynamic"] == list(found)
+    assert ("fact", True) == (found["dynamic"].consequence_of, found["dynamic"].left_out)
+
+
+@pytest.mark.parametrize(
+    ("why", "first", "second"),
+    [
+        ("two facts stand side by side", cause("a", no_step=6.0), cause("b", double_softmax=6.0)),
+        ("dynamics do not explain dynamics", cause("a", loss_flat=6.0), cause("b", updates_huge=6.0)),
+        ("a fact that is not sure", cause("a", no_step=4.5), cause("b", updates_huge=6.0)),
+        ("a fact that does not make a run fail", cause("a", severity="warning", no_step=6.0), cause("b", updates_huge=6.0)),
+        ("a fact of little weight is not what it rests on", cause("a", no_step=0.9, loss_flat=6.0), cause("b", updates_huge=6.0)),
+    ],
+)
+def test_what_does_not_explain_dynamics(why: str, first: Cause, second: Cause) -> None:
+    """Rule 4: only a sure error that rests on a fact does, and only dynamics are explained."""
+    found = ranked([first, second], FACT, OTHER_FACT, FLAT, HUGE)
+
+    assert [None, None] == [s.consequence_of for s in found.values()], why
+
+
+# --- 5. the weaker of two keeps what the stronger does not explain -------------------------------------------------
+
+
+def test_the_weaker_loses_half_of_what_both_explain() -> None:
+    """Rule 5: shared evidence counts half for it; its own counts in full, and the stronger loses nothing."""
+    strong = cause("strong", loss_flat=4.0, updates_tiny=2.0)
+    weak = cause("weak", loss_flat=4.0, loss_crawls=1.0)
+
+    found = ranked([weak, strong], FLAT, TINY, CRAWLS)
+
+    assert ["strong", "weak"] == list(found)
+    assert -4.0 + 4.0 + 2.0 == pytest.approx(found["strong"].odds)
+    assert -4.0 + 4.0 / 2 + 1.0 == pytest.approx(found["weak"].odds)
+
+
+def test_a_weak_cause_takes_nothing_from_a_weaker_one() -> None:
+    """Rule 5: the stronger has to be likely; and what speaks against a cause is not shared."""
+    unlikely, weaker = cause("unlikely", loss_flat=3.5), cause("weaker", loss_flat=3.0)
+    likely = cause("likely", loss_flat=5.0, learns=-0.1)
+    doubted = cause("doubted", loss_crawls=4.5, learns=-1.0)
+
+    assert -1.0 == pytest.approx(ranked([unlikely, weaker], FLAT)["weaker"].odds)
+    assert -0.5 == pytest.approx(ranked([likely, doubted], FLAT, CRAWLS, "learns")["doubted"].odds)
+
+
+# --- the whole ----------------------------------------------------------------------------------------------------
+
+
+def test_order_does_not_depend_on_the_order_of_the_causes() -> None:
+    """Most suspected first, whichever way round they are read."""
+    causes = [
+        cause("fact", "step", no_step=6.0),
+        cause("rate", prior=-3.0, updates_huge=5.0),
+        cause("step", double_softmax=5.0),
+        cause("small", "rate", loss_flat=3.5),
+    ]
+    names = (FACT, OTHER_FACT, FLAT, HUGE)
+
+    assert list(ranked(causes, *names)) == list(ranked(causes[::-1], *names))
+    assert "fact" == next(iter(ranked(causes, *names)))
+
+
+def test_nothing_to_rank_is_an_empty_list() -> None:
+    """A run without symptoms has no suspects."""
+    assert [] == rank([])

@@ -1,0 +1,262 @@
+"""The recording as detectors read it: measures that need no threshold."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from nndoctor.record.model import Recording, SettingChange
+from nndoctor.symptoms.view import View, is_norm
+from tests.symptoms.build import (
+    BACKWARD,
+    adam,
+    change,
+    classes,
+    evaluation,
+    geometric,
+    healthy,
+    links,
+    looks,
+    parameter,
+    reals,
+    reference,
+    regression,
+    run_of,
+    steps,
+)
+
+NAN, INF = math.nan, math.inf
+
+
+def one_after_another(count: int) -> Recording:
+    """A teacher trained for 100 steps, then a student for so many, each by its own optimiser."""
+    recording = healthy()
+    recording.optimizers.append(adam(0, 1, index=1))
+    later = steps(geometric(5.0, 4.0, count), optimizers=[1])
+    for step in later:
+        step.index += 100
+    recording.steps += later
+    recording.samples += looks(range(6), at=range(110, 100 + count, 10), accuracy=0.3)
+    return recording
+
+
+# --- which steps --------------------------------------------------------------------------------------------------
+
+
+def test_the_last_training_is_judged() -> None:
+    """Steps, samples and optimised parameters are those of the student."""
+    view = View(one_after_another(60))
+
+    assert (60, 101) == (len(view.steps_seen), view.since)
+    assert 5.0 == view.first
+    assert {0, 1} == view.optimised
+    assert 0.3 == pytest.approx(view.accuracy)
+
+
+def test_a_few_steps_of_another_optimiser_are_no_training_of_their_own() -> None:
+    """Fewer than thirty do not outweigh what came before."""
+    view = View(one_after_another(20))
+
+    assert (120, 1, 2.3) == (len(view.steps_seen), view.since, view.first)
+
+
+def test_two_optimisers_that_take_turns_are_one_training() -> None:
+    """A generator and a discriminator."""
+    recording = healthy()
+    change(recording.steps[::2], optimizers=[1])
+
+    assert 100 == len(View(recording).steps_seen)
+
+
+def test_an_empty_recording_has_no_steps() -> None:
+    """And none of the measures."""
+    view = View(run_of([]))
+
+    assert ([], 0, 0) == (view.steps_seen, view.since, view.steps)
+    assert (None, None, None) == (view.first, view.last, view.skill)
+    assert (0.0, False, 0.0) == (view.fall, view.falls, view.learns)
+
+
+# --- the loss -----------------------------------------------------------------------------------------------------
+
+
+def test_levels_are_means_of_a_tenth() -> None:
+    """At least five; what is not finite is left out, and what is unknown is no step."""
+    view = View(run_of([10.0] + [2.0] * 9 + [1.0] * 80 + [NAN] * 5 + [INF] * 5 + [None] * 7))
+
+    assert (100, 90) == (view.steps, len(view.finite))
+    assert (10.0, (10 + 8 * 2) / 9, 1.0) == (view.first, view.early, view.last)
+
+
+def test_fall_is_a_share_of_the_start() -> None:
+    """Negative where the loss rose, on the scale of the larger where signs differ, unknown in a few steps."""
+    assert 0.5 == pytest.approx(View(run_of([2.0] * 50 + [1.0] * 50)).fall)
+    assert -0.5 == pytest.approx(View(run_of([2.0] * 50 + [3.0] * 50)).fall)
+    assert 2.0 == pytest.approx(View(run_of([1.0] * 50 + [-1.0] * 50)).fall)
+    assert 0.0 == View(run_of([2.0] * 4 + [1.0] * 4)).fall
+
+
+def test_falling_means_by_more_than_noise() -> None:
+    """Three standard errors between the first and the last tenth."""
+    drop = geometric(2.0, 1.9, ripple=0)
+
+    assert View(run_of(drop)).falls
+    assert not View(run_of([x + (0.5 if i % 2 else -0.5) for i, x in enumerate(drop)])).falls
+    assert not View(run_of([2.0] * 100)).falls
+
+
+def test_noise_leaves_the_trend_out() -> None:
+    """A straight line has none, however steep."""
+    assert 0.0 == pytest.approx(View(run_of([100.0 - i for i in range(100)])).noise)
+    assert 1.41 == pytest.approx(View(run_of([1.0, 3.0] * 50)).noise, abs=0.02)
+
+
+def test_the_main_loss_is_the_one_that_feeds_backward() -> None:
+    """Of several, the one whose targets are known; a metric that is only printed is none."""
+    recording = healthy()
+    metric, penalty = healthy().losses[0], healthy().losses[0]
+    change([metric], index=1, calls=1000)
+    change([penalty], index=2, function="mse_loss", calls=1000)
+    recording.losses += [metric, penalty]
+    recording.graphs[0].losses = [0, 2]
+
+    assert 0 == View(recording).main_loss.index  # type: ignore[union-attr]
+
+    recording.graphs[0].losses = [1]
+
+    assert 1 == View(recording).main_loss.index  # type: ignore[union-attr]
+
+
+def test_a_sum_of_losses_has_no_level_to_compare() -> None:
+    """Nor has a summed loss, or one with weights; the constant predictor then says nothing."""
+    two, added, summed, weighted = (healthy() for _ in range(4))
+    two.graphs[0].losses = [0, 1]
+    added.graphs[0].chain = links("Add", "NllLoss")
+    change(summed.losses, settings={"reduction": "sum"})
+    change(weighted.losses, settings={"weighted": True})
+
+    assert math.log(10) == pytest.approx(View(healthy()).constant)
+    assert [None] * 4 == [View(r).constant for r in (two, added, summed, weighted)]
+
+
+def test_the_best_constant_depends_on_the_task() -> None:
+    """Entropy of the label frequencies, by output where there are several, or the variance."""
+    binary, tags, smooth = healthy(), healthy(), healthy()
+    binary.labels = [classes({"0": 900, "1": 100}, task="binary")]
+    binary.losses[0].function = "binary_cross_entropy_with_logits"
+    tags.labels = [classes({}, task="multilabel", mean=[0.5, 0.5])]
+    tags.losses[0].function = "binary_cross_entropy_with_logits"
+    smooth.labels = [classes({"0": 100, "1": 100})]
+    smooth.losses[0].settings = {"label_smoothing": 0.1}
+    real = regression()
+    real.labels = [reals(std=3.0)]
+
+    assert -(0.9 * math.log(0.9) + 0.1 * math.log(0.1)) == pytest.approx(View(binary).constant)
+    assert math.log(2) == pytest.approx(View(tags).constant)
+    assert math.log(2) == pytest.approx(View(smooth).constant)
+    assert 9.0 == pytest.approx(View(real).constant)
+
+
+# --- how far the run came -----------------------------------------------------------------------------------------
+
+
+def test_skill_is_the_better_of_loss_and_accuracy() -> None:
+    """Zero at the most frequent class or at the constant's loss, one where all is right."""
+    assert 0.85 / 0.9 == pytest.approx(View(healthy([2.3] * 100)).skill)
+    assert 1 - 0.5 / math.log(10) == pytest.approx(View(healthy([0.5] * 100, accuracy=0.1)).skill)
+    assert 0.9 == pytest.approx(View(regression()).skill)
+
+
+def test_one_bad_batch_is_no_verdict_on_r2() -> None:
+    """The median of the last third counts."""
+    recording = regression()
+    change(recording.samples[-1:], r2=-1000.0)
+
+    assert 0.9 == pytest.approx(View(recording).r2)
+
+
+def test_learning_lies_between_none_and_all() -> None:
+    """A skill below zero is none; without any skill the fall of the loss stands in, where it is beyond noise."""
+    assert 0.0 == View(regression(r2=-3.0)).learns
+    assert 0.5 == pytest.approx(View(run_of([2.0] * 50 + [1.0] * 50)).learns)
+    assert 1.0 == View(run_of([1.0] * 50 + [-1.0] * 50)).learns
+    assert 0.0 == View(run_of([2.0] * 100)).learns
+
+
+def test_the_best_reference_is_on_the_scale_of_skill() -> None:
+    """Of the three learners the best, whichever of them could be fitted."""
+    recording = healthy()
+    recording.references = [reference(0.1, None, 0.55, 0.3)]
+
+    assert 0.5 == pytest.approx(View(recording).best_reference)
+
+    recording.references = [reference(0.1, None, None, None)]
+
+    assert View(recording).best_reference is None
+
+
+# --- validation ---------------------------------------------------------------------------------------------------
+
+
+def test_validation_is_read_from_its_last_passes() -> None:
+    """Losses in order; skill from the last three passes."""
+    recording = healthy()
+    recording.evaluations = [evaluation(10 * i, loss=2.0 - 0.1 * i, accuracy=0.1 * i) for i in range(1, 6)]
+    recording.evaluations.append(evaluation(60))
+
+    view = View(recording)
+
+    assert [[10, 1.9], [20, 1.8], [30, 1.7], [40, 1.6], [50, 1.5]] == [pytest.approx(row) for row in view.validation.tolist()]
+    assert (0.4 - 0.1) / 0.9 == pytest.approx(view.validation_skill)
+
+
+# --- parameters ---------------------------------------------------------------------------------------------------
+
+
+def test_frozen_is_what_was_frozen_at_the_last_look() -> None:
+    """A schedule may thaw what began frozen; where nothing was looked at, the beginning counts."""
+    thawed, unseen = healthy(), healthy()
+    change(thawed.parameters[:2], requires_grad=False)
+    change(unseen.parameters[:2], requires_grad=False)
+    unseen.samples = []
+
+    assert set() == View(thawed).frozen
+    assert {0, 1} == View(unseen).frozen
+
+
+def test_what_is_not_there_at_the_last_look_is_gone() -> None:
+    """A head that was replaced."""
+    recording = healthy()
+    recording.samples[-1].parameters = [p for p in recording.samples[-1].parameters if p.parameter not in (2, 3)]
+
+    assert {2, 3} == View(recording).gone
+
+
+def test_weights_are_the_matrices_of_layers() -> None:
+    """Biases, norms and embeddings are none."""
+    recording = healthy()
+    recording.parameters.append(parameter(6, "net.norm.weight", 32, 1, module_type="LayerNorm"))
+    recording.parameters.append(parameter(7, "net.words.weight", 100, 32, module_type="Embedding"))
+
+    assert ["net.0.weight", "net.2.weight", "net.4.weight"] == [p.name for p in View(recording).weights()]
+    assert is_norm(recording.parameters[6])
+    assert not is_norm(recording.parameters[7])
+
+
+def test_settings_are_those_of_their_step() -> None:
+    """The first ones until they change; rates are those of first, middle and last step."""
+    recording = healthy()
+    recording.settings = [SettingChange(30, 0, 0, {"lr": 1e-4}), SettingChange(80, 0, 0, {"lr": 1e-5})]
+
+    view = View(recording)
+
+    assert [1e-3, 1e-4, 1e-5] == [view.settings_at(0, 0, step, "lr") for step in (29, 30, 100)]
+    assert [1e-3, 1e-4, 1e-5] == view.rates()
+    assert view.settings_at(3, 0, 1, "lr") is None
+
+
+def test_a_call_has_the_place_where_it_was_first_made() -> None:
+    """None where it never was."""
+    assert BACKWARD == View(healthy()).place_of("backward")
+    assert View(healthy()).place_of("schedule") is None
