@@ -2,7 +2,7 @@
 
     python tests/accuracy.py                     all of them, with a table by cause
     python tests/accuracy.py --only lr-too       those whose folder/name begins so
-    python tests/accuracy.py --save recordings   keep what was seen, for `nndoctor diagnose`
+    python tests/accuracy.py --save recordings   keep what was seen, for `nndoctor diagnose`, and what was said of it
 
 A folder of `tests/cases` is a cause; its `cases.yaml` lists the scripts. `name.py` is sick and `name_ok.py` is the same
 without the fault; an entry with `healthy: true` is a script that looks suspicious and is right. `accept` names other
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", metavar="PREFIX", action="append", help="only cases whose folder/name begins so; may be repeated")
-    parser.add_argument("--save", metavar="DIR", type=Path, help="keep the recordings in this folder")
+    parser.add_argument("--save", metavar="DIR", type=Path, help="keep recordings and outcomes in this folder")
     parser.add_argument("--jobs", metavar="N", type=int, default=2, help="scripts at a time (default 2)")
     options = parser.parse_args(arguments)
     try:
@@ -192,9 +192,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with ThreadPoolExecutor(options.jobs) as pool:
         outcomes = list(pool.map(lambda case: run(case, options.save), cases))
+    if options.save is not None:
+        rows = [{"name": o.case.name, "right": sorted(o.case.accept), **_plain(o)} for o in outcomes]
+        (options.save / "outcomes.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print("\n".join(table(outcomes)))
     print(*misses(outcomes), sep="\n")
     return _totals(outcomes, time.monotonic() - started)
+
+
+def _plain(outcome: Outcome) -> dict[str, object]:
+    return {"seconds": round(outcome.seconds, 1), "verdict": outcome.verdict, "causes": outcome.causes, "error": outcome.error}
 
 
 def _totals(outcomes: Sequence[Outcome], seconds: float) -> int:

@@ -48,6 +48,19 @@ class Patches:
         """Keep a removable hook's handle."""
         self._handles.append(handle)
 
+    @contextmanager
+    def suspended(self, owner: Any) -> Iterator[None]:
+        """The attributes of one owner as they were, for a while."""
+        ours = [(name, getattr(owner, name)) for o, name, _ in self._old if o is owner]
+        for o, name, old in self._old:
+            if o is owner:
+                setattr(owner, name, old)
+        try:
+            yield
+        finally:
+            for name, mine in ours:
+                setattr(owner, name, mine)
+
     def remove(self) -> None:
         """Everything as it was."""
         for owner, name, old in reversed(self._old):
@@ -102,6 +115,9 @@ class Watch:
         for module in (nn.utils, nn.utils.clip_grad):
             for name in ("clip_grad_norm_", "clip_grad_value_"):
                 replace(module, name, self._clip)
+        replace(torch, "compile", self._compile)
+        replace(nn.Module, "compile", self._module_compile)
+        replace(torch.jit, "script", self._script)
         replace(torch.utils.data.DataLoader, "__init__", self._loader_init)
         replace(torch.utils.data.DataLoader, "__iter__", functools.partial(self._noting, "loader-iter"))
 
@@ -255,6 +271,33 @@ class Watch:
             return total
 
         return clip
+
+    def _compile(self, old: Any) -> Any:
+        """The probe runs eagerly: a compiled graph holds no modules, no calls and no user's lines. Torch's own no-op."""
+
+        @functools.wraps(old)
+        def compile(*args: Any, **kwargs: Any) -> Any:  # noqa: A001 - the name that it replaces
+            self.session.calls.note("compile")
+            return old(*args, **{**kwargs, "disable": True})
+
+        return compile
+
+    def _module_compile(self, old: Any) -> Any:
+        @functools.wraps(old)
+        def compile(module: nn.Module, *args: Any, **kwargs: Any) -> None:  # noqa: A001
+            self.session.calls.note("compile")
+
+        return compile
+
+    def _script(self, old: Any) -> Any:
+        """TorchScript reads the source of every function that it meets, and cannot read a wrapper's."""
+
+        @functools.wraps(old)
+        def script(*args: Any, **kwargs: Any) -> Any:
+            with self._patches.suspended(F):
+                return old(*args, **kwargs)
+
+        return script
 
     def _loader_init(self, old: Any) -> Any:
         @functools.wraps(old)

@@ -1,0 +1,1 @@
+"""Ranking and diagnosis, on recordings and causes made by hand."""

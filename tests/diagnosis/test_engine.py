@@ -25,8 +25,9 @@ from tests.symptoms.build import (
     inputs,
     links,
     looks,
-    parameter,
+    outputs,
     regression,
+    relu,
     stuck,
 )
 
@@ -47,7 +48,7 @@ def double_softmax(recording: Recording) -> Recording:
 
 def thrashing() -> Recording:
     """A rate far too high: losses rise tenfold, weights move by half of their size, NaN from step 40 on."""
-    recording = healthy(geometric(2.3, 200.0, 39) + [NAN], accuracy=0.1)
+    recording = healthy([*geometric(2.3, 200.0, 39), NAN], accuracy=0.1)
     recording.samples = looks(range(6), at=(1, 2, 3, 5, 7, 10, 20, 30), update=2.0, accuracy=0.1)
     recording.evaluations = []
     change(recording.steps[-1:], gradient_norm=NAN)
@@ -78,6 +79,19 @@ def test_a_run_that_learns_is_healthy(make: Callable[[], Recording]) -> None:
     assert "Gradients are cleared between steps." in d.reasons
     assert any(r.startswith("Validation keeps up with training") for r in d.reasons)
     assert any("still improving" in r for r in d.reasons)
+
+
+def test_reasons_that_do_not_hold_are_not_given() -> None:
+    """Converged, gradients kept for two steps of a hundred, validation behind."""
+    r = healthy([*geometric(2.3, 0.2, 50), *[0.2, 0.202] * 25])
+    change(r.steps[:2], carried=1)
+    change(r.evaluations, accuracy=0.7)
+
+    d = diagnose(r)
+
+    assert ("healthy", 2) == (d.verdict, len(d.reasons))
+    assert "accuracy reaches 95.0%" in d.reasons[0]
+    assert "The loss reaches every parameter that is optimised." == d.reasons[1]
 
 
 def test_a_run_with_a_fault_is_sick() -> None:
@@ -167,11 +181,26 @@ def test_a_long_run_without_fault_is_judged_by_its_end(reason: str, verdict: str
 
 def test_a_run_that_shows_nothing_plainly_says_so() -> None:
     """Neither learning nor any known fault."""
-    r = Recording(header(), end=End("steps", 20, 20, 20, 1.0, 2.0))
+    r = Recording(header(), end=End("steps", 20, 20, 20, 1.0, 2.0, weights_moved=True))
     r.steps = healthy([2.0, 2.1] * 5).steps
     change(r.steps, optimizers=[], held=0)
 
     assert ["Nothing speaks for any known fault, though learning is not plain to see in so few steps."] == diagnose(r).reasons
+
+
+@pytest.mark.xfail(reason="two causes that explain each other are both left out")
+def test_a_run_that_learns_nothing_for_two_reasons_is_sick() -> None:
+    """Six saturated sigmoids in series, and steps of a sixth of the weights: each brings the other about."""
+    r = healthy([2.302, 2.304] * 50, accuracy=0.1, widths=(64, 32, 32, 32, 32, 32, 32, 10))
+    r.sites = [relu(2 * i + 1, function="sigmoid", dead_start=None, dead_end=None) for i in range(6)]
+    r.activations = [a for site in r.sites for a in outputs(site.name, "sigmoid", saturated=0.9, zero=0.0)]
+    r.samples = looks(range(14), update=0.6, accuracy=0.1)
+
+    d = diagnose(r)
+
+    assert {"squashing-stack", "saturated-units", "updates-huge", "below-reference"} <= {s.name for s in d.symptoms}
+    assert "sick" == d.verdict
+    assert d.suspects[0].consequence_of is None
 
 
 # --- severities ---------------------------------------------------------------------------------------------------
@@ -261,8 +290,6 @@ def test_ignored_causes_are_left_out() -> None:
 def test_thresholds_reach_the_symptoms() -> None:
     """What does not count as a symptom is no evidence."""
     r = healthy()
-    r.optimizers[0].groups[0].parameters = [0, 1, 3]
-    r.parameters.append(parameter(6, "net.5.bias", 32))
     tame = DiagnosisOptions(thresholds={"learns": 0.99})
 
     assert "learns" in {s.name for s in diagnose(r).symptoms}

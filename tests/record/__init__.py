@@ -1,0 +1,1 @@
+"""The recording and its saved form."""

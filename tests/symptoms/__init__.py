@@ -1,0 +1,1 @@
+"""Symptoms, on recordings built by hand: nothing trains."""

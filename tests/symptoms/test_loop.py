@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from nndoctor.record.model import Call, ModuleMode, Place, Recording, SchedulerInfo, SettingChange
+from nndoctor.symptoms.loop import looks_fresh
 from tests.symptoms.build import (
     BACKWARD,
     BUILT,
@@ -517,6 +519,39 @@ def test_validation_that_need_not_switch_or_does() -> None:
     """A model without dropout or batch norm is the same in both modes; one pass of four is a slip."""
     assert lacks(validated(4, None), "evaluates-in-training-mode")
     assert lacks(validated(1, DROPOUT), "evaluates-in-training-mode")
+
+
+@pytest.mark.parametrize(
+    ("why", "fields"),
+    [
+        ("torch's default", {}),
+        ("Xavier, uniform", {"std": math.sqrt(2 / 96), "max_abs": math.sqrt(6 / 96)}),
+        ("He, uniform", {"std": math.sqrt(2 / 64), "max_abs": math.sqrt(6 / 64)}),
+        ("He, normal", {"std": math.sqrt(2 / 64), "max_abs": 0.7, "fourth": 3.0}),
+        ("LeCun, normal", {"std": math.sqrt(1 / 64), "max_abs": 0.5, "fourth": 3.0}),
+        ("normal with a deviation of 0.02", {"std": 0.02, "max_abs": 0.08, "fourth": 3.0}),
+    ],
+)
+def test_standard_initialisations_look_fresh(why: str, fields: dict[str, float]) -> None:
+    """Uniform or normal, with the deviation that the recipe gives for 64 inputs and 32 outputs."""
+    assert looks_fresh(parameter(0, "net.0.weight", 32, 64, **fields)), why
+
+
+@pytest.mark.parametrize(
+    ("why", "fresh", "fields"),
+    [
+        ("heavy tails", False, {"fourth": 6.0}),
+        ("uniform, with no recipe's bound", False, {"std": 0.5 / math.sqrt(3), "max_abs": 0.5}),
+        ("normal, with no recipe's deviation", False, {"std": 0.05, "max_abs": 0.2, "fourth": 3.0}),
+        ("flat as uniform, with an outlier", False, {"max_abs": 0.9}),
+        ("constant", None, {"std": 0.0}),
+        ("too few numbers", None, {"shape": [3, 4]}),
+        ("a bias", None, {"shape": [64]}),
+    ],
+)
+def test_trained_weights_do_not_look_fresh(why: str, fresh: bool | None, fields: dict[str, Any]) -> None:
+    """Kurtosis, bound or deviation is off; None where nothing can be said."""
+    assert fresh is looks_fresh(parameter(0, "net.0.weight", 32, 64, **fields)), why
 
 
 # --- eval-mode ----------------------------------------------------------------------------------------------------

@@ -35,6 +35,15 @@ def test_a_hidden_layer_of_equal_weights() -> None:
     assert "net.0.weight start at 0.5" in s.text
 
 
+def test_an_embedding_of_equal_rows() -> None:
+    """Every word is the same word, and every unit behind it the same unit."""
+    r = healthy()
+    r.parameters.append(parameter(6, "net.words.weight", 1000, 64, module_type="Embedding", mean=0.0, std=0.0))
+    r.graphs[0].reached.append(6)
+
+    assert "net.words.weight start at 0" in symptom_of(r, "weights-constant").text
+
+
 def test_constant_tensors_that_learn_all_the_same() -> None:
     """A last layer at zero, biases at zero, scales of a norm at one, and a layer that is frozen."""
     normed = healthy()
@@ -103,6 +112,11 @@ def test_a_bias_of_five() -> None:
     assert (5.0, 1.5, "net.0") == (s.value, s.threshold, s.where)
     assert "net.0.bias starts around 5." in s.text
     assert lacks(r, "bias-off", limit=6)
+
+
+def test_a_bias_of_the_last_layer_weighs_less() -> None:
+    """It may be set to the mean of the targets."""
+    assert symptom_of(begun(5, mean=5.0), "bias-off").strength < symptom_of(begun(1, mean=5.0), "bias-off").strength
 
 
 def test_biases_that_are_set_on_purpose() -> None:

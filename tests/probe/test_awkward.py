@@ -1,0 +1,70 @@
+"""Scripts that do unusual things with torch: the watch sees what it can, never fails, and never makes the script fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nndoctor.probe.launch import Limits, Target, watch
+from nndoctor.record.model import Recording
+
+HEAD = """\
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+torch.manual_seed(0)
+x = torch.randn(256, 8)
+y = (x[:, 0] > 0).long()
+"""
+LOOP = """
+for _ in range(20):
+    optimizer.zero_grad()
+    {loss}
+    loss.backward()
+    optimizer.step()
+print("done")
+"""
+PLAIN = LOOP.format(loss="loss = F.cross_entropy(model(x), y)")
+NET = "model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))\n"
+ADAM = "optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)\n"
+SCRIPTS = {
+    "compiled": NET + "model = torch.compile(model)\n" + ADAM + PLAIN,
+    "compiled in place": NET + "model.compile()\n" + ADAM + PLAIN,
+    "scripted loss": NET + ADAM + "criterion = torch.jit.script(nn.CrossEntropyLoss())\n" + LOOP.format(loss="loss = criterion(model(x), y)"),
+    "autocast and scaler": NET
+    + ADAM
+    + "scaler = torch.amp.GradScaler('cpu')\n"
+    + "for _ in range(20):\n    with torch.autocast('cpu', dtype=torch.bfloat16):\n        loss = F.cross_entropy(model(x), y)\n"
+    + "    optimizer.zero_grad()\n    scaler.scale(loss).backward()\n    scaler.step(optimizer)\n    scaler.update()\nprint('done')\n",
+    "device context": NET + ADAM + "with torch.device('cpu'):\n" + "".join("    " + line + "\n" for line in PLAIN.splitlines()),
+    "parameters by hand": "w = torch.zeros(8, 2, requires_grad=True)\noptimizer = torch.optim.SGD([w], lr=0.1)\n"
+    + LOOP.format(loss="loss = F.cross_entropy(x @ w, y)"),
+    "lazy layers": "model = nn.Sequential(nn.LazyLinear(16), nn.ReLU(), nn.LazyLinear(2))\nmodel(x)\n" + ADAM + PLAIN,
+    "copied and pickled": "import copy, pickle\n" + NET + "twin = copy.deepcopy(model)\npickle.loads(pickle.dumps(model))\n" + ADAM + PLAIN,
+    "optimiser anew at every step": NET
+    + "for _ in range(20):\n    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n    optimizer.zero_grad()\n"
+    + "    loss = F.cross_entropy(model(x), y)\n    loss.backward()\n    optimizer.step()\nprint('done')\n",
+    "closure": NET
+    + "optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)\n"
+    + "def closure():\n    optimizer.zero_grad()\n    loss = F.cross_entropy(model(x), y)\n    loss.backward()\n    return loss\n"
+    + "for _ in range(20):\n    optimizer.step(closure)\nprint('done')\n",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_unusual_script_is_seen_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Twenty steps are counted, the script prints its last line, and no part of the watch failed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(HEAD + SCRIPTS[name])
+    printed: list[bytes] = []
+
+    recording: Recording = watch(Target("train.py"), Limits(timeout=120), None, printed.append)
+
+    assert b"done" in b"".join(printed)
+    assert recording.end is not None
+    assert "finished" == recording.end.reason
+    assert [] == recording.problems
+    assert 20 == len(recording.steps)
+    assert all(s.loss is not None for s in recording.steps)
