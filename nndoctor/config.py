@@ -213,7 +213,7 @@ def _thresholds(value: Any, names: Names) -> Mapping[str, float]:
     numbers = {}
     for name, limit in value.items():
         try:
-            numbers[name] = float(_number(limit))
+            numbers[name] = _positive(limit, names)
         except _WrongError as error:
             raise _WrongError(f"of {name} {error}") from None
     return MappingProxyType(numbers)

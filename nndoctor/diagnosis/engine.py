@@ -114,7 +114,7 @@ def _reasons(view: View, symptoms: list[Symptom], verdict: str) -> list[str]:
     steps = [s for s in view.recording.steps if s.held]
     if steps and not any(s.carried for s in steps):
         reasons.append("Gradients are cleared between steps.")
-    if view.validation_skill is not None and view.skill is not None and view.validation_skill > view.skill - 0.2:
+    if view.validation_skill is not None and view.skill is not None and view.validation_skill > max(view.skill - 0.2, 0.2):
         reasons.append(f"Validation keeps up with training ({view.validation_skill:.2f} against {max(view.skill, 0):.2f}; 0: a constant, 1: perfect).")
     if any(s.name == "still-falling" for s in symptoms):
         reasons.append("It was still improving when watching ended: run it longer.")

@@ -107,7 +107,7 @@ def _parent(s: Scored, all_scored: list[Scored]) -> Scored | None:
     """The likeliest cause that brings this one about and is likely itself."""
     parents = [
         t for t in all_scored
-        if t is not s and t.confidence >= _LIKELY and (s.cause.id in t.cause.leads_to or (_is_fact(t) and t.confidence >= _SURE and not _is_fact(s) and t.cause.severity == "error"))
+        if t is not s and not t.left_out and t.consequence_of != s.cause.id and t.confidence >= _LIKELY and (s.cause.id in t.cause.leads_to or (t.cause.id not in s.cause.leads_to and _is_fact(t) and t.confidence >= _SURE and not _is_fact(s) and t.cause.severity == "error"))
     ]  # fmt: skip
     return max(parents, key=lambda t: t.odds, default=None)
 

@@ -108,8 +108,17 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
     if hint is float:
         return lambda v: _NUMBERS[v] if isinstance(v, str) else float(v)
     if hint is Any:
-        return lambda v: _NUMBERS.get(v, v) if isinstance(v, str) else v
+        return _unspelt
     return lambda v: v
+
+
+def _unspelt(value: Any) -> Any:
+    """What `_spelt` made, undone."""
+    if isinstance(value, str):
+        return _NUMBERS.get(value, value)
+    if isinstance(value, dict):
+        return {k: _unspelt(v) for k, v in value.items()}
+    return [_unspelt(v) for v in value] if isinstance(value, list) else value
 
 
 def assemble(records: Iterable[Any]) -> Recording:
@@ -162,6 +171,8 @@ def load(path: str | Path) -> Recording:
             raise FileError(f"{path}:{number}: not a line of a recording ({e}); was it saved with --save?") from e
     if not records or not isinstance(records[0], Header):
         raise FileError(f"{path}: not a recording: its first line is no header; save one with `nndoctor check --save`")
+    if not isinstance(records[0].format, int):
+        raise FileError(f"{path}:1: not a recording: its format is {records[0].format!r}, no number")
     if records[0].format > FORMAT:
         raise FileError(f"{path}: format {records[0].format} is newer than this nndoctor reads ({FORMAT}); upgrade")
     return assemble(records)

@@ -38,7 +38,7 @@ def dead_units(view: View) -> Symptom | None:
     """The layer with the largest dead share at the end."""
     limit = view.thresholds.get("dead-units", 0.5)
     worst = max(_rectified(view), key=lambda s: s.dead_end or 0.0, default=None)
-    if worst is None or (worst.dead_end or 0.0) < limit:
+    if worst is None or not (worst.dead_end or 0.0) >= limit:
         return None
     share = worst.dead_end or 0.0
     later = " (alive at the start)" if (worst.dead_start or 0.0) < 0.5 * share else ""
@@ -50,7 +50,7 @@ def dead_from_start(view: View) -> Symptom | None:
     """Dead before any step could have done it."""
     limit = view.thresholds.get("dead-from-start", 0.5)
     worst = max(_rectified(view), key=lambda s: s.dead_start or 0.0, default=None)
-    if worst is None or (worst.dead_start or 0.0) < limit:
+    if worst is None or not (worst.dead_start or 0.0) >= limit:
         return None
     share = worst.dead_start or 0.0
     text = f"{share:.0%} of the {worst.units} units after {worst.name} are zero for every sample from the first steps on."

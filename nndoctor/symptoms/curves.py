@@ -93,10 +93,11 @@ def no_better_than_constant(view: View) -> Symptom | None:
 
 def loss_flat(view: View) -> Symptom | None:
     """No fall beyond noise."""
-    if view.early is None or view.last is None or len(view.finite) < 20 or view.falls:
+    limit = view.thresholds.get("loss-flat", 3.0)
+    if view.early is None or view.last is None or len(view.finite) < 20 or view.falls_beyond(limit):
         return None
     strength = 1.0 if view.fall < 0.02 else 0.5
-    return Symptom("loss-flat", f"The loss is {view.early:.4g} over the first steps and {view.last:.4g} over the last.", view.fall, 3.0, strength)
+    return Symptom("loss-flat", f"The loss is {view.early:.4g} over the first steps and {view.last:.4g} over the last.", view.fall, limit, strength)
 
 
 def loss_oscillates(view: View) -> Symptom | None:
@@ -134,7 +135,7 @@ def loss_crawls(view: View) -> Symptom | None:
     limit = view.thresholds.get("loss-crawls", 0.05)
     if len(view.finite) < 30 or view.early is None or view.last is None or view.first is None:
         return None
-    if not np.isfinite(view.losses).all() or view.last > view.early * 1.02:
+    if not np.isfinite(view.losses).all() or view.last >= view.early:
         return None
     done = view.fall if view.constant is None else max(view.skill or 0.0, 0.0)
     if done >= limit or view.fall >= 3 * limit or not _keeps_pace(view):

@@ -66,7 +66,7 @@ def input_scale(view: View) -> Symptom | None:
     for f in _floats(view):
         mean, std = np.array(f.mean), np.array(f.std)
         with np.errstate(over="ignore", invalid="ignore"):
-            size = float(np.sqrt(np.nanmean(mean**2 + std**2)))
+            size = float(np.sqrt(np.nanmean(mean**2 + std**2))) if mean.size else math.nan
         if not math.isfinite(size) or not std.any():
             continue
         if size > limit:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nndoctor.symptoms.model import Symptom, SymptomInfo
@@ -11,12 +13,15 @@ INFO = (
     SymptomInfo("class-imbalance", "labels", "One class holds most of the labels.", 0.8, "Its share; below four in five the mean loss still sees the others well."),
     SymptomInfo("predicts-one-class", "labels", "The network names the same class for nearly every sample.", 0.99, "Share of the most frequent prediction over the last sampled batches."),
     SymptomInfo("minority-ignored", "labels", "A class that occurs is never predicted, while the commonest one nearly always is."),
-    SymptomInfo("no-signal", "labels", "No reference learner finds any link between inputs and targets, though the inputs are no stand-in noise.", 0.12, "Variance of the inputs in a tenth of their directions beyond its share: above it they plainly have structure."),
+    SymptomInfo("no-signal", "labels", "No reference learner finds any link between inputs and targets, though the inputs are no stand-in noise."),
     SymptomInfo("signal-present", "labels", "Reference learners predict the targets from the inputs."),
     SymptomInfo("signal-nonlinear", "labels", "Nearest neighbours or a kernel predict the targets much better than a linear map does.", 0.15, "Gap on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("signal-after-shift", "labels", "Targets fit the inputs once they are moved by a row or two."),
     SymptomInfo("few-samples", "labels", "The run sees the same few samples again and again.", 200.0, "Distinct samples, as estimated from repeats."),
 )  # fmt: skip
+
+# Variance of the inputs in a tenth of their directions beyond its share: sampling noise reaches a tenth.
+_PLAIN_STRUCTURE = 0.12
 
 
 def class_imbalance(view: View) -> Symptom | None:
@@ -66,15 +71,15 @@ def no_signal(view: View) -> Symptom | None:
     r, f = view.reference, view.features
     if r is None or r.chance is None or f is None or r.rows < 150 or view.steps < 100 or r.features < 2 or r.constant > 0.9:
         return None
-    best = max(x for x in (r.linear, r.neighbours, r.kernel) if x is not None)
-    limit = view.thresholds.get("no-signal", 0.12)
-    if best - r.constant > r.chance or f.noise:
+    best = max((x for x in (r.linear, r.neighbours, r.kernel) if x is not None), default=math.nan)
+    if not best - r.constant <= r.chance or f.noise:
         return None
     structure = f.structure or 0.0
-    by_value = 1.0 if f.dtype.startswith(("float", "double")) else 0.75  # of ids the learners see only which occur
+    # Of ids the learners see only which occur, and a pattern that may lie anywhere in a picture or a sequence can escape them.
+    by_value = 1.0 if f.dtype.startswith(("float", "double")) and len(f.shape) <= 2 else 0.75
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
-    text = f"On {r.rows} training rows ridge, neighbours and kernel reach {name} {best:.2f} (a constant: {r.constant:.2f}), though the inputs are no mere noise{': ' + format(structure, '.0%') + ' of their variance lies in few directions' if structure >= limit else ''}."
-    return Symptom("no-signal", text, structure, limit, by_value * float(np.clip(3 * structure, 0.7, 1.0)) * min(1.0, r.rows / 300), "labels")
+    text = f"On {r.rows} training rows ridge, neighbours and kernel reach {name} {best:.2f} (a constant: {r.constant:.2f}), though the inputs are no mere noise{': ' + format(structure, '.0%') + ' of their variance lies in few directions' if structure >= _PLAIN_STRUCTURE else ''}."
+    return Symptom("no-signal", text, structure, None, by_value * float(np.clip(3 * structure if structure == structure else 0.0, 0.7, 1.0)) * min(1.0, r.rows / 300), "labels")
 
 
 def signal_present(view: View) -> Symptom | None:
@@ -95,7 +100,7 @@ def signal_nonlinear(view: View) -> Symptom | None:
     r = view.reference
     if r is None or r.linear is None or r.chance is None:
         return None
-    curved = max(s for s in (r.neighbours, r.kernel) if s is not None)
+    curved = max((s for s in (r.neighbours, r.kernel) if s is not None), default=r.linear)
     gap = (curved - r.linear) / max(1.0 - r.constant, 1e-9)
     if gap <= limit or curved - r.constant <= r.chance:
         return None

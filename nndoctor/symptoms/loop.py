@@ -247,8 +247,10 @@ def eval_mode(view: View) -> Symptom | None:
     fresh = [m for m in minding if "BatchNorm" in m.type and m.fresh]
     text = f"model.training is off in {off:.0%} of the training forwards, from step {first} on; {', '.join(kinds)} behave{'s' if len(kinds) == 1 else ''} as at test time"
     text += ", and the running statistics are still 0 and 1, so nothing is normalised." if fresh else "."
-    call = view.recording.call("eval")
-    return Symptom("eval-mode", text, off, limit, min(1.0, 0.6 + 0.4 * off), minding[0].module, call.place if call else None)
+    # Switched off half-way it is an oversight; from the start on it may be meant, and then counts where it shows.
+    overfits = view.skill is not None and view.validation_skill is not None and view.skill - view.validation_skill > 0.2
+    harmful = bool(fresh) or first > 1 or view.learns < 0.3 or overfits
+    return Symptom("eval-mode", text, off, limit, (0.6 + 0.4 * off) if harmful else 0.5, minding[0].module, view.place_of("eval"))
 
 
 def maximises(view: View) -> Symptom | None:

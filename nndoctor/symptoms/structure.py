@@ -106,7 +106,7 @@ def not_log_probabilities(view: View) -> Symptom | None:
         if ops and ops[0].op == "LogSoftmax":
             continue  # over another axis: softmax-wrong-axis tells
         kind = "probabilities" if p.row_sum_spread is not None and p.row_sum_spread < 0.01 else "raw outputs"
-        text = f"nll_loss wants log-probabilities and is given {kind} between {p.min:.3g} and {p.max:.3g}; nothing keeps it from falling without bound."
+        text = f"nll_loss wants log-probabilities and is given {kind} between {p.min or 0:.3g} and {p.max or 0:.3g}; nothing keeps it from falling without bound."
         return Symptom("not-log-probabilities", text, p.log_row_sum_spread, limit, 1.0, "", _place(loss, ops[0] if ops else None))
     return None
 
@@ -117,10 +117,10 @@ def logits_as_probabilities(view: View) -> Symptom | None:
         p, ops = loss.prediction, head(loss)
         first = ops[0].op if ops else ""
         if loss.function == "binary_cross_entropy" and first not in ("Sigmoid", "Softmax", "Clamp", "Hardsigmoid", "Exp", "Mul", "Div", "Add", "Sum", "Mean", "Rsub", "Sub", "") and p is not None:
-            text = f"binary_cross_entropy wants probabilities; the output comes from {first} without a sigmoid ({p.min:.3g} to {p.max:.3g})."
+            text = f"binary_cross_entropy wants probabilities; the output comes from {first} without a sigmoid ({p.min or 0:.3g} to {p.max or 0:.3g})."
             return Symptom("logits-as-probabilities", text, p.max, 1.0, 1.0, "", _place(loss, ops[0]))
         if loss.function == "kl_div" and p is not None and not loss.settings.get("log_target") and p.log_row_sum_spread is not None and p.log_row_sum_spread > 0.05 and first != "LogSoftmax":
-            text = f"kl_div wants log-probabilities and is given values between {p.min:.3g} and {p.max:.3g}."
+            text = f"kl_div wants log-probabilities and is given values between {p.min or 0:.3g} and {p.max or 0:.3g}."
             return Symptom("logits-as-probabilities", text, p.log_row_sum_spread, 0.05, 1.0, "", _place(loss))
     return None
 
@@ -144,6 +144,8 @@ def softmax_wrong_axis(view: View) -> Symptom | None:
         class_axis = 1 if loss.function in ("nll_loss", "cross_entropy") else len(shape) - 1
         for link in head(loss)[:1]:
             if link.op in ("Softmax", "LogSoftmax") and link.dim is not None and len(shape) >= 2 and link.dim != class_axis and shape[class_axis] > 1 and loss.function in ("nll_loss", "binary_cross_entropy", "kl_div", "mse_loss", "cross_entropy"):
+                if link.dim != 0 and loss.function not in ("nll_loss", "cross_entropy"):
+                    continue  # only for these is it known where the classes are
                 if not _same_layout(loss):
                     continue
                 what = "the batch" if link.dim == 0 else f"axis {link.dim}"
@@ -180,7 +182,10 @@ def squared_error_on_classes(view: View) -> Symptom | None:
         if min(ids) not in (0.0, 1.0, -1.0) or max(ids) - min(ids) > 1.5 * len(ids) or min(labels.counts.values()) < 3:
             continue
         cast = loss.target_source.startswith(("int", "uint", "bool")) or (t.dtype.startswith(("int", "bool")))
-        strength = 1.0 if cast or len(ids) == 2 else 0.7
+        if t.distinct is not None and t.distinct < 2:
+            continue  # one value for the whole batch: a discriminator's real or fake
+        # Ratings and counts are whole numbers too; a cast from integers, or two values, tell classes.
+        strength = 1.0 if cast else 0.8 if len(ids) == 2 else 0.5
         if labels.rows and _bell(labels):
             strength *= 0.5
         text = f"{loss.function} compares the output with {len(ids)} whole-numbered labels ({values[0]} to {values[-1]}{', cast from ' + loss.target_source if loss.target_source else ''})."
@@ -205,12 +210,12 @@ def cross_entropy_on_reals(view: View) -> Symptom | None:
         if loss.function == "cross_entropy" and t is not None and t.dtype.startswith(("float", "bfloat", "double")) and t.min is not None:
             spread = t.row_sum_spread if t.row_sum_spread is not None else 1.0
             if t.min < -1e-6 or spread > limit:
-                text = f"cross_entropy takes these targets for class probabilities; they range from {t.min:.3g} to {t.max:.3g} and their rows do not add up to 1."
+                text = f"cross_entropy takes these targets for class probabilities; they range from {t.min or 0:.3g} to {t.max or 0:.3g} and their rows do not add up to 1."
                 return Symptom("cross-entropy-on-reals", text, spread, limit, 1.0, "", loss.place)
         if loss.function in ("binary_cross_entropy_with_logits", "binary_cross_entropy") and t is not None and t.min is not None and t.max is not None:
             labels = next((x for x in view.recording.labels if x.loss == loss.index), None)
             if not t.integers and (t.min < -1e-6 or t.max > 1 + 1e-6) and labels is not None:
-                text = f"{loss.function} takes targets between 0 and 1; these are real numbers from {t.min:.3g} to {t.max:.3g}."
+                text = f"{loss.function} takes targets between 0 and 1; these are real numbers from {t.min or 0:.3g} to {t.max or 0:.3g}."
                 return Symptom("cross-entropy-on-reals", text, t.max, 1.0, 1.0, "", loss.place)
     return None
 

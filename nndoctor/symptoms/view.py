@@ -224,14 +224,18 @@ class View:
         scale = abs(start) if start > 0 and self.last > 0 else max(abs(start), abs(self.last), 1e-12)
         return (start - self.last) / max(scale, 1e-12)
 
-    @cached_property
-    def falls(self) -> bool:
-        """Whether the loss fell by more than its noise: three standard errors between its first and last tenth."""
+    def falls_beyond(self, errors: float) -> bool:
+        """Whether the loss fell by more than so many standard errors between its first and last tenth."""
         if self.early is None or self.last is None or len(self.finite) < 10:
             return False
         k = self.tenth
         error = math.sqrt((np.var(self.finite[:k]) + np.var(self.finite[-k:])) / k) if k > 1 else 0.0
-        return self.early - self.last > 3 * max(error, 1e-9 * abs(self.early))
+        return bool(self.early - self.last > errors * max(error, 1e-9 * abs(self.early)))
+
+    @cached_property
+    def falls(self) -> bool:
+        """Whether the loss fell beyond its noise: three standard errors."""
+        return self.falls_beyond(3.0)
 
     @cached_property
     def learns(self) -> float:

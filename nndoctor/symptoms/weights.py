@@ -36,7 +36,7 @@ def weights_constant(view: View) -> Symptom | None:
     inner = [p for p in flat if p is not weights[-1]]
     if not inner:
         return None
-    text = f"All values of {', '.join(p.name for p in inner[:4])} start at {inner[0].mean:.4g}: every unit of a layer computes and learns the same."
+    text = f"All values of {', '.join(p.name for p in inner[:4])} start at {inner[0].mean or 0:.4g}: every unit of a layer computes and learns the same."
     return Symptom("weights-constant", text, float(len(inner)), 0, min(1.0, 0.5 + len(inner) / max(len(weights), 1)), inner[0].module, inner[0].place)
 
 

@@ -188,7 +188,6 @@ def test_a_run_that_shows_nothing_plainly_says_so() -> None:
     assert ["Nothing speaks for any known fault, though learning is not plain to see in so few steps."] == diagnose(r).reasons
 
 
-@pytest.mark.xfail(reason="two causes that explain each other are both left out")
 def test_a_run_that_learns_nothing_for_two_reasons_is_sick() -> None:
     """Six saturated sigmoids in series, and steps of a sixth of the weights: each brings the other about."""
     r = healthy([2.302, 2.304] * 50, accuracy=0.1, widths=(64, 32, 32, 32, 32, 32, 32, 10))

@@ -174,7 +174,6 @@ def test_the_likeliest_of_several_parents_is_named() -> None:
         assert "strong" == ranked(order, FLAT, TINY, FACT)["child"].consequence_of
 
 
-@pytest.mark.xfail(reason="each is taken for the consequence of the other, and both are left out")
 def test_of_two_that_explain_each_other_one_stands() -> None:
     """Rule 3 and 4: an error that rests on a fact, which a likely cause without facts is said to bring about."""
     fact, dynamic = cause("fact", no_step=3.0, loss_flat=3.0), cause("dynamic", "fact", updates_huge=5.0, loss_flat=0.5)

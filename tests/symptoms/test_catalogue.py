@@ -71,12 +71,7 @@ def test_a_threshold_is_replaced_in_a_test(info: SymptomInfo) -> None:
 
 @pytest.mark.parametrize(
     "info",
-    [
-        pytest.param(i, marks=pytest.mark.xfail(reason="View.falls holds the 3.0, where no one can replace it"))
-        if i.name == "loss-flat"
-        else i
-        for i in WITH_THRESHOLD
-    ],
+    WITH_THRESHOLD,
     ids=named,
 )
 def test_the_documented_threshold_is_the_one_that_decides(info: SymptomInfo) -> None:
@@ -258,12 +253,9 @@ def test_what_was_not_measured_may_be_none(cls: str, name: str) -> None:
             sound(recording)
 
 
-DEAD_NAN = pytest.mark.xfail(reason="a dead share of NaN is not below the limit, and its strength is NaN")
-
-
 @pytest.mark.parametrize(
     ("cls", "name"),
-    [pytest.param(c, n, marks=DEAD_NAN) if (c, n) in (("Site", "dead_start"), ("Site", "dead_end")) else (c, n) for c, n in NUMBERS],
+    NUMBERS,
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, on means of NaN
 def test_a_number_may_be_nan_infinite_or_zero(cls: str, name: str) -> None:
@@ -284,7 +276,7 @@ def test_lists_may_be_empty(cls: str, name: str) -> None:
             sound(recording)
 
 
-@pytest.mark.parametrize("number", [None, pytest.param(NAN, marks=DEAD_NAN)], ids=str)
+@pytest.mark.parametrize("number", [None, NAN], ids=str)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_nothing_may_have_been_measured_at_all(number: float | None) -> None:
     """All optional fields at once."""
@@ -319,7 +311,7 @@ def test_inputs_may_have_no_columns() -> None:
 @pytest.mark.parametrize(
     "known",
     [
-        pytest.param("linear", marks=pytest.mark.xfail(reason="signal_nonlinear takes the largest of none")),
+        "linear",
         "neighbours",
         "kernel",
     ],

@@ -175,7 +175,6 @@ def test_a_fall_within_the_noise_is_flat() -> None:
     assert 0.02 == pytest.approx(symptom_of(r, "loss-flat").value, abs=0.01)
 
 
-@pytest.mark.xfail(reason="the number of standard errors is fixed in View.falls")
 def test_the_standard_errors_of_a_flat_loss_can_be_chosen() -> None:
     """A fall by two of them is flat at three, and none at one."""
     r = healthy([2.30 + (0.1 if i % 2 else -0.1) - (0.09 if i >= 90 else 0) for i in range(100)], accuracy=0.2)

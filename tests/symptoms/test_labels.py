@@ -97,15 +97,9 @@ def test_structured_inputs_that_tell_nothing_of_the_targets() -> None:
     """Rows, the best score and the constant's."""
     s = symptom_of(learnt_by(reference(0.1, 0.12, 0.11, 0.13)), "no-signal")
 
-    assert (0.5, 0.12) == (s.value, s.threshold)
+    assert (0.5, None) == (s.value, s.threshold)
     assert "On 600 training rows" in s.text
     assert "accuracy 0.13 (a constant: 0.10)" in s.text and "50% of their variance" in s.text
-
-
-@pytest.mark.xfail(reason="the threshold is told and decides nothing")
-def test_inputs_of_little_structure_carry_no_expectation() -> None:
-    """With half of the variance in few directions, a threshold above that leaves the symptom out."""
-    assert lacks(learnt_by(reference(0.1, 0.12, 0.11, 0.13)), "no-signal", limit=0.6)
 
 
 @pytest.mark.parametrize(
