@@ -137,7 +137,8 @@ def _samples(view: View) -> float | None:
     if f is None or f.rows < 20:
         return float(known) if known else None
     if f.distinct < 0.5 * f.rows:
-        return float(f.distinct)
+        batch = next((s.batch for s in view.steps_seen if s.batch), None) or 1
+        return float(f.distinct) * max(1.0, batch / 64)  # of a larger batch only the first 64 rows are looked at
     return float(known) if known else None
 
 

@@ -298,6 +298,8 @@ def same_batch(view: View) -> Symptom | None:
     lengths = [x.length for x in view.recording.loaders if x.length]
     if f is None or not batch or not lengths or f.rows < 5 * min(batch, 64) or f.rows < 40:
         return None
+    if batch > 64:
+        return None  # of a larger batch only the first rows are looked at, and without shuffling those are always the same
     ratio = max(lengths) / max(f.distinct, 1)
     if ratio < limit or f.distinct > 2 * batch or f.dtype.startswith("int"):
         return None
