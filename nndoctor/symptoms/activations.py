@@ -14,6 +14,7 @@ INFO = (
     SymptomInfo("dead-units", "activations", "ReLU units that were zero for every sample at the end.", 0.5, "Share of the worst layer's units; SageMaker's rule and TheDeepChecker's ask for more than half of a layer."),
     SymptomInfo("dead-from-start", "activations", "ReLU units that were zero for every sample from the first steps on.", 0.5, "As dead-units, in the first three looks."),
     SymptomInfo("saturated-units", "activations", "Sigmoid or tanh outputs near an asymptote, where no gradient passes.", 0.5, "Share of the worst hidden site; a healthy net stays below a twentieth (Karpathy), half is past doubt (DeepDiagnosis)."),
+    SymptomInfo("squashed-signal", "activations", "Hidden sigmoids or the like put out nearly the same for every sample, from the first steps on.", 0.06, "Deviation between samples over the root mean square in the first looks: a sigmoid of a standard normal signal has 0.38, and each further one shrinks it several times."),
     SymptomInfo("signal-collapses", "activations", "Deep in the network, outputs hardly differ between samples.", 0.02, "Deviation between samples over the root mean square, in the worst hidden site, while the inputs do differ."),
     SymptomInfo("activations-explode", "activations", "Outputs grow by orders of magnitude through the layers or over the steps.", 1000.0, "Largest root mean square of a hidden site; normalised signals stay near 1."),
 )  # fmt: skip
@@ -72,6 +73,22 @@ def saturated_units(view: View) -> Symptom | None:
     return Symptom("saturated-units", text, worst[0], limit, min(1.0, 0.4 + (worst[0] - limit) * 1.5), worst[1], hidden[worst[1]].place)
 
 
+def squashed_signal(view: View) -> Symptom | None:
+    """Each squashing function shrinks what differs and adds a constant; the worst hidden one in the first looks."""
+    limit = view.thresholds.get("squashed-signal", 0.06)
+    hidden = {s.name: s for s in view.recording.sites if s.hidden and s.function in ("sigmoid", "tanh", "softmax", "hardsigmoid", "softsign")}
+    worst: tuple[float, str] = (math.inf, "")
+    for site, seen in _by_site(view).items():
+        ratios = [a.spread / _rms(a) for a in seen[:5] if _rms(a) > 0 and a.spread is not None]
+        if site in hidden and len(ratios) >= 2:
+            worst = min(worst, (float(np.median(ratios)), site))
+    f = view.features
+    if not worst[0] < limit or (f is not None and f.between is not None and f.between == 0):
+        return None
+    text = f"From the first steps on the outputs of {worst[1]} ({hidden[worst[1]].function}) differ between samples by {worst[0]:.1%} of their size only."
+    return Symptom("squashed-signal", text, worst[0], limit, min(1.0, 0.5 + math.log10(limit / max(worst[0], 1e-6))), worst[1], hidden[worst[1]].place)
+
+
 def signal_collapses(view: View) -> Symptom | None:
     """Every sample looks the same to the deeper layers."""
     limit = view.thresholds.get("signal-collapses", 0.02)
@@ -104,4 +121,4 @@ def activations_explode(view: View) -> Symptom | None:
     return Symptom("activations-explode", text, worst[0], limit, min(1.0, 0.4 + 0.2 * math.log10(min(worst[0], 1e12) / limit)), worst[1], hidden[worst[1]].place)
 
 
-DETECTORS = (dead_units, dead_from_start, saturated_units, signal_collapses, activations_explode)
+DETECTORS = (dead_units, dead_from_start, saturated_units, squashed_signal, signal_collapses, activations_explode)

@@ -95,6 +95,34 @@ def test_a_sure_classifier_saturates_its_output() -> None:
     assert lacks(late, "saturated-units")
 
 
+# --- squashed-signal ----------------------------------------------------------------------------------------------
+
+
+def test_a_sigmoid_that_puts_out_a_half_for_every_sample() -> None:
+    """Deviation between samples, as a share of their size, in the first looks."""
+    r = healthy()
+    change([s for s in r.sites if s.name == "net.3"], function="sigmoid", dead_start=None, dead_end=None)
+    change([a for a in r.activations if a.site == "net.3"], mean=0.5, std=0.0, spread=0.01)
+
+    s = symptom_of(r, "squashed-signal")
+
+    assert (pytest.approx(0.02), 0.06, "net.3") == (s.value, s.threshold, s.where)
+    assert "(sigmoid) differ between samples by 2.0%" in s.text
+    assert lacks(r, "squashed-signal", limit=0.01)
+
+
+def test_one_sigmoid_of_a_unit_signal_squashes_little() -> None:
+    """It leaves a fifth over a half; and equal inputs are no fault of the activation."""
+    fine, equal = healthy(), healthy()
+    for r, spread in ((fine, 0.2), (equal, 0.0)):
+        change([s for s in r.sites if s.name == "net.3"], function="sigmoid", dead_start=None, dead_end=None)
+        change([a for a in r.activations if a.site == "net.3"], mean=0.5, std=0.0, spread=spread)
+    equal.features = [inputs(between=0.0)]
+
+    assert lacks(fine, "squashed-signal")
+    assert lacks(equal, "squashed-signal")
+
+
 # --- signal-collapses ---------------------------------------------------------------------------------------------
 
 
