@@ -112,7 +112,7 @@ def _require(target: Target) -> None:
                 )
 
 
-def _start(target: Target, limits: Limits, changes: Sequence[str]) -> tuple[subprocess.Popen[bytes], int, int]:
+def _start(target: Target, limits: Limits, changes: Sequence[str] = ()) -> tuple[subprocess.Popen[bytes], int, int]:
     """The child, the end of a pipe on which its records come, and that of one for all that it prints."""
     recorded, record = os.pipe()
     printed, output = os.pipe()
