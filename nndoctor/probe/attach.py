@@ -31,6 +31,10 @@ from nndoctor.record.model import FORMAT, End, Header, LoaderInfo, SchedulerInfo
 from nndoctor.version import __version__
 
 
+# In evaluation mode these take a fused path, unless a torch-function mode is on the stack.
+_FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
+
+
 class Patches:
     """Attributes that were replaced, with what stood there before."""
 
@@ -153,6 +157,12 @@ class Watch:
 
         @functools.wraps(old)
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if session.functions.on and not module.training and isinstance(module, _FAST_PATHS) and session.mine():
+                with session.functions.paused():
+                    return watched(module, *args, **kwargs)
+            return watched(module, *args, **kwargs)
+
+        def watched(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if session.off or session.depth and not session.looking or not session.mine():
                 return old(module, *args, **kwargs)
             if session.depth:

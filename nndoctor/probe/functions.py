@@ -7,7 +7,8 @@ passes only. It calls nothing twice and changes no argument.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -74,6 +75,17 @@ class FunctionWatch:
         if self._pushed and self._top() is self._mode:
             self._mode.__exit__(None, None, None)
             self._pushed = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Off the stack for a while: some modules compute by another path, to other last bits, where a mode is on it."""
+        was_on = self.on
+        self.stop()
+        try:
+            yield
+        finally:
+            if was_on:
+                self.start()
 
     def _top(self) -> Any:
         depth = torch._C._len_torch_function_stack()

@@ -19,6 +19,8 @@ _LIBRARIES = tuple(
     {os.path.realpath(p) + os.sep for k, p in sysconfig.get_paths().items() if k in ("stdlib", "platstdlib")}
     | {p + os.sep for k, p in sysconfig.get_paths().items() if k in ("stdlib", "platstdlib")}
 )
+_OPTIMIZED = 0x1  # a function: its variables are no dictionary (inspect.CO_OPTIMIZED)
+_SNAPSHOTS = frozenset({"locals", "vars", "eval", "exec", "dir", "inspect", "sys"})
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
@@ -88,9 +90,10 @@ def variable_name(value: object, frames: int = 4) -> str | None:
         if _is_user_code(frame.f_code):
             seen += 1
             name = _name_in(frame.f_locals, value) or _name_in(frame.f_globals, value)
+            owner = frame.f_locals.get("self")
+            _forget_locals(frame)
             if name:
                 return name
-            owner = frame.f_locals.get("self")
             attributes = getattr(owner, "__dict__", None) if owner is not None else None
             if isinstance(attributes, dict):
                 for space in (attributes, attributes.get("_modules"), attributes.get("_parameters")):
@@ -99,6 +102,17 @@ def variable_name(value: object, frames: int = 4) -> str | None:
                         return name
         frame = frame.f_back
     return None
+
+
+def _forget_locals(frame: FrameType) -> None:
+    """Drop the snapshot of a function's variables that reading `f_locals` leaves in the frame up to Python 3.12.
+
+    It would keep the batch of this step alive. A function that may hold the snapshot itself, by `locals()` or the like, is left
+    alone.
+    """
+    code = frame.f_code
+    if sys.version_info < (3, 13) and code.co_flags & _OPTIMIZED and not _SNAPSHOTS & set(code.co_names):
+        frame.f_locals.clear()
 
 
 def _name_in(space: dict[str, object], value: object) -> str | None:
