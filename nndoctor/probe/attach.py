@@ -30,7 +30,6 @@ from nndoctor.probe.where import place_of, set_start, user_frame, user_place
 from nndoctor.record.model import FORMAT, End, Header, LoaderInfo, SchedulerInfo
 from nndoctor.version import __version__
 
-
 # In evaluation mode these take a fused path, unless a torch-function mode is on the stack.
 _FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 
