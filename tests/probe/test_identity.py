@@ -508,6 +508,7 @@ STEPS = 45
 @pytest.mark.usefixtures("no_collection")
 def test_nothing_of_a_step_outlives_it() -> None:
     """Batches (their memory too), activations, losses and gradients of a step are gone when the next one is made."""
+    # No assert in the loop: pytest's rewritten ones read locals(), and such a function's snapshot is left to it.
     alive: dict[int, list[str]] = {}
 
     def main() -> None:
@@ -520,7 +521,6 @@ def test_nothing_of_a_step_outlives_it() -> None:
             loss = F.cross_entropy(net(x), y)
             loss.backward()
             alive[step - 1] = [name for name, ref in before.items() if ref() is not None]
-            assert net.first.weight.grad is not None
             seen.update(net.seen, x=weakref.ref(x), y=weakref.ref(y), loss=weakref.ref(loss))
             seen["gradient"] = weakref.ref(net.first.weight.grad)
             before = seen
