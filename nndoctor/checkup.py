@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,8 @@ from nndoctor.errors import FileError
 from nndoctor.report.page import Look
 
 if TYPE_CHECKING:
-    from nndoctor.diagnosis.model import Diagnosis
-    from nndoctor.probe.launch import Target
+    from nndoctor.diagnosis.model import Diagnosis, Trial
+    from nndoctor.probe.launch import Limits, Target
     from nndoctor.record.model import Recording
 
 # Stand-ins for a terminal or pipe whose encoding has no such characters.
@@ -33,16 +33,23 @@ class Delivery:
     look: Look = field(default_factory=Look)
 
 
+@dataclass(frozen=True)
+class Tries:
+    """How much may be spent on trials; `most` 0: none at all. `fork` False runs each one afresh."""
+
+    most: int = 12
+    seconds: float = 60.0
+    fork: bool = True
+
+
 def check(
-    target: Target, settings: Settings, delivery: Delivery, save: Path | None = None, quiet: bool = False, trials: int = 0
+    target: Target, settings: Settings, delivery: Delivery, save: Path | None = None, quiet: bool = False, tries: Tries | None = None
 ) -> Diagnosis:
     """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be written."""
     ensure_writable([path for path in (delivery.output, save) if path is not None], Path(target.script))
     recording = watch(target, settings, quiet)
     keep(recording, save)
-    diagnosis = find_causes(recording, settings)
-    if trials > 0:
-        diagnosis = try_cures(diagnosis, target, settings, trials)
+    diagnosis = try_cures(find_causes(recording, settings), target, settings, tries or Tries(), quiet)
     deliver(render(diagnosis, delivery), delivery.output)
     return diagnosis
 
@@ -61,13 +68,49 @@ def find_causes(recording: Recording, settings: Settings) -> Diagnosis:
     return diagnose(recording, DiagnosisOptions(settings.select, settings.ignore, settings.thresholds))
 
 
-def try_cures(diagnosis: Diagnosis, target: Target, settings: Settings, most: int) -> Diagnosis:
+def try_cures(diagnosis: Diagnosis, target: Target, settings: Settings, tries: Tries, quiet: bool) -> Diagnosis:
     """Run the same probe again with the cause of each leading suspect removed."""
-    from nndoctor.probe import launch
-    from nndoctor.trials.run import try_suspects
+    from nndoctor.diagnosis.engine import DiagnosisOptions, chosen_causes
+    from nndoctor.report.trials import live_table
+    from nndoctor.trials.laboratory import Laboratory
+    from nndoctor.trials.run import Budget, try_suspects
 
-    limits = launch.Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout)
-    return try_suspects(diagnosis, lambda change: launch.watch(target, limits, None, None, (change,)), most)
+    if diagnosis.verdict != "sick" or tries.most == 0:
+        return diagnosis
+    causes = chosen_causes(DiagnosisOptions(settings.select, settings.ignore))
+    with (
+        Laboratory(target, limits_of(settings), diagnosis.recording, tries.fork) as laboratory,
+        live_table(quiet) as table,
+    ):
+        return try_suspects(diagnosis, causes, laboratory, Budget(tries.most, tries.seconds), table.show)
+
+
+def try_change(target: Target, settings: Settings, spelling: str, delivery: Delivery, quiet: bool, fork: bool = True) -> Trial:
+    """Run the probe as it is and with one change, and report both. Neither leaves a trace."""
+    import threading
+
+    from nndoctor.probe.changes.names import parse
+    from nndoctor.report.live import screen
+    from nndoctor.report.trials import comparison
+    from nndoctor.trials.compare import compare
+    from nndoctor.trials.laboratory import Laboratory
+
+    change = parse(spelling)
+    with Laboratory(target, limits_of(settings), None, fork) as laboratory:
+        with screen(f"{target.script}, as it is", settings.steps, settings.seconds, quiet) as shown:
+            before = laboratory.control(shown.on_record)
+        with screen(f"{target.script}, {change.words}", settings.steps, settings.seconds, quiet) as shown:
+            after, way = laboratory.run(change, shown.on_record, threading.Event())
+    made = replace(compare(change, "", before, after), way=way)
+    deliver(comparison(made, before, after, delivery), delivery.output)
+    return made
+
+
+def limits_of(settings: Settings) -> Limits:
+    """When a run that is watched ends."""
+    from nndoctor.probe.launch import Limits
+
+    return Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout)
 
 
 def watch(target: Target, settings: Settings, quiet: bool) -> Recording:
@@ -75,9 +118,8 @@ def watch(target: Target, settings: Settings, quiet: bool) -> Recording:
     from nndoctor.probe import launch
     from nndoctor.report.live import screen
 
-    limits = launch.Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout)
     with screen(target.script, settings.steps, settings.seconds, quiet) as shown:
-        return launch.watch(target, limits, shown.on_record, shown.on_output)
+        return launch.watch(target, limits_of(settings), shown.on_record, shown.on_output)
 
 
 def keep(recording: Recording, path: Path | None) -> None:

@@ -39,7 +39,7 @@ def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> D
     options = options or DiagnosisOptions()
     view = View(recording, options.thresholds)
     symptoms = notice_in(view)
-    causes = _chosen(load_causes(symptoms=NAMES), options)
+    causes = list(chosen_causes(options).values())
     scored = [s for c in causes if (s := score(c, symptoms)) is not None]
     ranked = rank(scored)
     suspects = _tell(ranked, view, symptoms)
@@ -52,11 +52,15 @@ def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> D
         curve=read_curve(view),
         reasons=_reasons(view, symptoms, verdict),
         recording=recording,
+        hidden=_hidden(ranked, suspects, view) if verdict == "sick" else [],
+        failing=_failing(view, symptoms),
     )
 
 
-def _chosen(causes: dict[str, Cause], options: DiagnosisOptions) -> list[Cause]:
-    return [c for c in causes.values() if (not options.select or c.id in options.select) and c.id not in options.ignore]
+def chosen_causes(options: DiagnosisOptions) -> dict[str, Cause]:
+    """The causes that the user wants looked for, by id."""
+    causes = load_causes(symptoms=NAMES)
+    return {k: c for k, c in causes.items() if (not options.select or k in options.select) and k not in options.ignore}
 
 
 def _failing(view: View, symptoms: list[Symptom]) -> bool:
@@ -80,6 +84,12 @@ def _tell(ranked: list[Scored], view: View, symptoms: list[Symptom]) -> list[Sus
         elif s.confidence >= _NOTED:
             notes.append(s.suspect("note", location, module))
     return told + notes[: _MOST_NOTES - sum(t.severity == "note" for t in told)]
+
+
+def _hidden(ranked: list[Scored], told: list[Suspect], view: View) -> list[Suspect]:
+    """What was considered and is not told; trials may bring it up."""
+    known = {s.cause.id for s in told}
+    return [s.suspect("note", *location_of(s, view)) for s in ranked if s.cause.id not in known]
 
 
 def _severity(cause: Cause, view: View, symptoms: list[Symptom]) -> str:

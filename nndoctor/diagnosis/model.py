@@ -11,16 +11,40 @@ from nndoctor.symptoms.model import Symptom
 SEVERITIES = ("error", "warning", "note")  # most severe first
 
 
+# What came of a trial. "unclear": better, but not by enough to tell; "not possible": the change found nothing to take
+# hold of, or the changed run could not be compared; "control": no cure, it separates families of causes.
+OUTCOMES = ("confirmed", "refuted", "unclear", "not possible", "control")
+
+
 @dataclass(frozen=True)
 class Trial:
     """The same probe, run again with one change. Losses or scores at equal steps."""
 
-    change: str  # "softmax bypassed"
+    change: str  # in words: "softmax bypassed"
     steps: int
     before: float | None
     after: float | None
-    measure: str  # "loss", "accuracy", "r2"
-    confirmed: bool
+    measure: str  # "loss", "accuracy", "R2"
+    outcome: str  # one of OUTCOMES
+    spelling: str = ""  # as `nndoctor try --change` takes it
+    cause: str = ""  # id of the cause that it was made for; "" for a control
+    size: int = 0  # of the edit that it stands for; the smaller of two cures names the cause
+    gain: float = 0.0  # of what there is to learn (0: a constant's score, 1: perfect), after minus before
+    reached: float = 0.0  # ... after
+    reason: str = ""  # why it was not possible
+    seconds: float = 0.0
+    way: str = ""  # "fork" or "fresh"
+    losses: list[tuple[int, float]] = field(default_factory=list)  # step and loss of the changed run, thinned out
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the change took the cause away and the run learns."""
+        return self.outcome == "confirmed"
+
+    @property
+    def possible(self) -> bool:
+        """Whether it says anything."""
+        return self.outcome != "not possible"
 
 
 @dataclass(frozen=True)
@@ -71,3 +95,6 @@ class Diagnosis:
     curve: Curve
     reasons: list[str]  # why the verdict is what it is, for a healthy or an inconclusive run
     recording: Recording
+    hidden: list[Suspect] = field(default_factory=list)  # considered and not told, ranked
+    failing: bool = False  # the run plainly learns nothing although there is something to learn
+    trials: list[Trial] = field(default_factory=list)  # all that were made, in order

@@ -9,17 +9,28 @@ The one place where the ranking rule stands:
    on a fact where the first is sure.
 4. A cause that rests on facts (a shape, a missing call) explains in the same way those that rest on how the run went
    alone (rates, dead units, overfitting): a broken run shows all kinds of dynamics.
-5. Where a trial was made, it outweighs all this: a confirmed suspect stands first, a refuted one is a note.
-6. Where two causes rest on the same symptoms, the weaker keeps only what the stronger does not explain.
+5. Where two causes rest on the same symptoms, the weaker keeps only what the stronger does not explain.
+
+After trials (`after_trials`), which outweigh all this:
+
+6. A suspect whose cure makes the run learn stands first. Of several, those count that come within a tenth of what the
+   best one reaches; among them the smallest edit wins (`probe/changes/names.py` has the sizes), and where the edits are
+   alike, the stronger suspicion. What else was confirmed stands below, as its consequence.
+7. A refuted suspect sinks below all that were not refuted, and is no more than a note once another one is confirmed or
+   the run learns all the same. One that rests on a fact keeps its severity: the fact is still there.
+8. A trial that was not possible says nothing.
+9. Where nothing was confirmed, a run that memorises one batch speaks for data and optimisation, and one that cannot
+   for model, loss and loop, by a factor of two in the odds.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nndoctor.diagnosis.model import Suspect
+from nndoctor.diagnosis.model import Diagnosis, Suspect, Trial
 from nndoctor.knowledge.model import Cause
 from nndoctor.record.model import Place
 from nndoctor.symptoms.catalogue import FACTS
@@ -28,6 +39,8 @@ from nndoctor.symptoms.model import Symptom
 _LIKELY = 0.5
 _SURE = 0.7
 _CONFIRMED, _REFUTED = 0.97, 0.3  # a confirmed suspect's least confidence; what a refuted one keeps of its own
+_MEMORISED = 0.9  # of what there is to learn in one batch
+_MATCHED = 0.1  # of what there is to learn: two cures that differ by less do equally well
 # Share of a symptom's weight that a weaker cause loses to a stronger one which explains the symptom as well.
 _SHARED = 0.5
 
@@ -88,19 +101,73 @@ def rank(scored: list[Scored]) -> list[Scored]:
     return sorted(first, key=lambda s: -s.odds)
 
 
-def after_trials(suspects: list[Suspect]) -> list[Suspect]:
-    """Confirmed suspects first, refuted ones last."""
+def after_trials(diagnosis: Diagnosis, trials: list[Trial], causes: Mapping[str, Cause]) -> Diagnosis:
+    """The diagnosis with its suspects ranked by rules 6 to 8."""
+    best = {cause: _best([t for t in trials if t.cause == cause]) for cause in {t.cause for t in trials if t.cause}}
+    known = {s.cause.id: s for s in [*diagnosis.hidden, *diagnosis.suspects]}
+    told = [s.cause.id for s in diagnosis.suspects]
+    order = [*told, *(s.cause.id for s in diagnosis.hidden), *best]
+    confirmed = sorted((t for t in best.values() if t.confirmed), key=lambda t: _preference(t, best, order))
+    first = [_as_confirmed(t, known.get(t.cause), causes, confirmed[0]) for t in confirmed]
+    # Untried rivals stand behind the confirmed ones, and before the refuted.
+    rest = [_as_tried(known[c], best.get(c), bool(confirmed), diagnosis) for c in told if c not in {s.cause.id for s in first}]
+    if not first:
+        rest = _by_family(rest, trials)
+    rest.sort(key=lambda s: (s.severity == "note", s.trial is not None and s.trial.outcome == "refuted"))
+    suspects = first + rest
+    serious = any(s.severity != "note" for s in suspects)
+    reasons = diagnosis.reasons if serious else ["The suspects were tried: without them the run does no better."]
+    verdict = "sick" if serious else "healthy"
+    return dataclasses.replace(diagnosis, suspects=suspects, verdict=verdict, reasons=reasons, trials=trials)
 
-    def judged(s: Suspect) -> Suspect:
-        if s.trial is None:
-            return s
-        if s.trial.confirmed:
-            severity = "error" if s.severity == "note" else s.severity
-            return dataclasses.replace(s, confidence=max(s.confidence, _CONFIRMED), severity=severity)
-        return dataclasses.replace(s, confidence=s.confidence * _REFUTED, severity="note")
 
-    known = [judged(s) for s in suspects]
-    return sorted(known, key=lambda s: (not (s.trial and s.trial.confirmed), bool(s.trial and not s.trial.confirmed)))
+def _by_family(suspects: list[Suspect], trials: list[Trial]) -> list[Suspect]:
+    """Rule 9."""
+    control = next((t for t in trials if t.spelling == "one-batch=repeated" and t.possible), None)
+    if control is None:
+        return suspects
+    favoured = ("data", "optimization") if control.reached >= _MEMORISED else ("model", "loss", "loop")
+
+    def odds(s: Suspect) -> float:
+        p = min(max(s.confidence, 1e-6), 1 - 1e-6)
+        return math.log(p / (1 - p)) + (math.log(2) if s.cause.stage in favoured else 0.0)
+
+    return sorted(suspects, key=odds, reverse=True)
+
+
+def _best(trials: list[Trial]) -> Trial:
+    """What a cause's trials come to: the one that helped most; one that was possible before one that was not."""
+    return max(trials, key=lambda t: (t.possible, t.confirmed, t.gain))
+
+
+def _preference(trial: Trial, best: Mapping[str, Trial], order: list[str]) -> tuple[bool, int, int]:
+    """The sort key of rule 6."""
+    most = max(t.reached for t in best.values() if t.confirmed)
+    return trial.reached < most - _MATCHED, trial.size, order.index(trial.cause)
+
+
+def _as_confirmed(trial: Trial, suspect: Suspect | None, causes: Mapping[str, Cause], first: Trial) -> Suspect:
+    if suspect is None:
+        suspect = Suspect(causes[trial.cause], 0.0, "note", [])
+    if trial is not first:
+        severity = "note" if suspect.severity == "note" else "warning"
+        return dataclasses.replace(suspect, trial=trial, severity=severity, confidence=min(suspect.confidence, 0.5), consequence_of=first.cause)
+    severity = suspect.cause.severity if suspect.severity == "note" else suspect.severity
+    return dataclasses.replace(
+        suspect, trial=trial, severity=severity, confidence=max(suspect.confidence, _CONFIRMED), consequence_of=None
+    )
+
+
+def _as_tried(suspect: Suspect, trial: Trial | None, other: bool, diagnosis: Diagnosis) -> Suspect:
+    """A suspect that no trial has confirmed; `other`: another one was."""
+    suspect = dataclasses.replace(suspect, trial=trial)
+    if trial is None or trial.outcome != "refuted":
+        return suspect
+    fact = any(e.name in FACTS for e in suspect.evidence)
+    harmless = not fact and (other or not diagnosis.failing)
+    return dataclasses.replace(
+        suspect, confidence=round(suspect.confidence * _REFUTED, 3), severity="note" if harmless else suspect.severity
+    )
 
 
 def _parent(s: Scored, all_scored: list[Scored]) -> Scored | None:

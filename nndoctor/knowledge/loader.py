@@ -15,7 +15,7 @@ DOCUMENTS = Path(__file__).with_name("documents.yaml")
 
 # The order in which every page is written.
 KEYS = (
-    "id", "title", "stage", "severity", "what", "why", "prior", "needs", "evidence", "leads_to", "known_problems",
+    "id", "title", "stage", "severity", "what", "why", "prior", "needs", "evidence", "leads_to", "cures", "known_problems",
     "fixes", "documents", "references",
 )  # fmt: skip
 
@@ -87,6 +87,7 @@ def _read_cause(page: Page, stem: str, names: _Names) -> Cause:
         needs=page.names("needs", names.symptoms),
         evidence=_read_evidence(page, names),
         leads_to=page.names("leads_to", names.causes),
+        cures=page.texts("cures"),
         known_problems=page.text("known_problems"),
         fixes=_read_fixes(page, names),
         documents=page.names("documents", names.claims),

@@ -44,6 +44,7 @@ class Cause:
     needs: list[str]  # at least one of these symptoms must hold; a cause without any is never suspected
     evidence: list[Evidence]
     leads_to: list[str]  # causes that this one brings about; they stand below it
+    cures: list[str]  # changes that take it away, as `nndoctor try` spells them, the smallest edit first; [] where none does
     known_problems: str
     fixes: list[Fix]
     documents: list[str]  # claim ids

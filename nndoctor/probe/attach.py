@@ -16,72 +16,34 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
-from nndoctor.probe import intervene
 from nndoctor.probe.loss import FUNCTIONS
+from nndoctor.probe.patches import Patches
 from nndoctor.probe.session import Session
 from nndoctor.probe.where import place_of, set_start, user_frame, user_place
-from nndoctor.record.model import FORMAT, End, Header, LoaderInfo, SchedulerInfo
+from nndoctor.record.model import FORMAT, ChangeMade, End, Header, LoaderInfo, SchedulerInfo
 from nndoctor.version import __version__
+
+if TYPE_CHECKING:
+    from nndoctor.probe.changes.points import Points
 
 # In evaluation mode these take a fused path, unless a torch-function mode is on the stack.
 _FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 
 
-class Patches:
-    """Attributes that were replaced, with what stood there before."""
-
-    def __init__(self) -> None:
-        self._old: list[tuple[Any, str, Any]] = []
-        self._handles: list[Any] = []
-
-    def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Put `make(old)` in the place of an attribute."""
-        old = owner.__dict__[name]
-        self._old.append((owner, name, old))
-        setattr(owner, name, make(old))
-
-    def hook(self, handle: Any) -> None:
-        """Keep a removable hook's handle."""
-        self._handles.append(handle)
-
-    @contextmanager
-    def suspended(self, owner: Any) -> Iterator[None]:
-        """The attributes of one owner as they were, for a while."""
-        ours = [(name, getattr(owner, name)) for o, name, _ in self._old if o is owner]
-        for o, name, old in self._old:
-            if o is owner:
-                setattr(owner, name, old)
-        try:
-            yield
-        finally:
-            for name, mine in ours:
-                setattr(owner, name, mine)
-
-    def remove(self) -> None:
-        """Everything as it was."""
-        for owner, name, old in reversed(self._old):
-            setattr(owner, name, old)
-        for handle in self._handles:
-            handle.remove()
-        self._old.clear()
-        self._handles.clear()
-
-
 class Watch:
     """Watches one process. `emit` takes records; `stop` is called when enough has been seen and does not return."""
 
-    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "",
-                 changes: Sequence[str] = ()) -> None:  # fmt: skip
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "") -> None:
         self._patches = Patches()
         self._emit = emit
-        self._changes = tuple(changes)
+        self._points: Points | None = None
         set_start(directory)
         self._steps, self._seconds = steps, seconds
         self.session = Session(emit, steps, seconds, grace, stop)
@@ -100,7 +62,7 @@ class Watch:
             )
         )  # fmt: skip
         # A forked worker has nothing to watch; its patches stay, and do nothing.
-        os.register_at_fork(after_in_child=lambda: setattr(self.session, "off", True))
+        os.register_at_fork(after_in_child=self.close_eyes)
         replace = self._patches.replace
         replace(nn.Module, "__call__", self._module_call)
         replace(nn.Module, "__init__", self._module_init)
@@ -124,6 +86,32 @@ class Watch:
         replace(torch.utils.data.DataLoader, "__init__", self._loader_init)
         replace(torch.utils.data.DataLoader, "__iter__", functools.partial(self._noting, "loader-iter"))
 
+    def close_eyes(self) -> None:
+        """In a forked worker: see nothing from here on."""
+        self.session.off = True
+
+    def open_eyes(self) -> None:
+        """In a forked trial: go on."""
+        self.session.off = False
+
+    def allow_changes(self, at_first_forward: Callable[[], None] | None = None) -> None:
+        """Let changes of the run take hold, over the watch, which sees the changed run. Call after `install`."""
+        from nndoctor.probe.changes.points import Points
+
+        self._points = Points(self._patches)
+        self._points.at_first_forward = at_first_forward
+        self._points.install()
+
+    def begin(self, changes: Sequence[str], threads: int) -> None:
+        """Put changes in force, in this thread. Trials that run side by side divide the cores among them."""
+        from nndoctor.probe.changes.names import parse
+
+        assert self._points is not None
+        if threads:
+            torch.set_num_threads(threads)
+        self._points.begin([parse(c) for c in changes])
+        self.session.functions.below = self._points.modes
+
     def remove(self) -> None:
         """Take everything off again."""
         self.session.off = True
@@ -133,7 +121,9 @@ class Watch:
     def finish(self) -> None:
         """Write what is summed up at the end. Never raises; a second call does nothing."""
         if self._finished.acquire(blocking=False):
-                self.session.finish()
+            self.session.finish()
+            for change, applied in self._points.outcomes() if self._points is not None else ():
+                self._emit(ChangeMade(change, applied))
 
     def overdue(self) -> str | None:
         """The limit that should have ended the run by now, if one should have."""
@@ -185,12 +175,11 @@ class Watch:
         return __init__
 
     def _optimizer_init(self, old: Any) -> Any:
-        built, changes = self.session.registry.built, self._changes
+        built = self.session.registry.built
 
         @functools.wraps(old)
         def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:
             old(optimizer, *args, **kwargs)
-            intervene.at_construction(optimizer, changes)
             _note_construction(built, optimizer)
 
         return __init__

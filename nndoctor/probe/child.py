@@ -2,7 +2,10 @@
 
 `launch.py` starts this file by its path, so that it is `__main__` until the script takes its place:
 
-    python child.py FD STEPS SECONDS GRACE TIMEOUT CHANGES file|module NAME ARGUMENTS...
+    python child.py FD STEPS SECONDS GRACE TIMEOUT ROLE file|module NAME ARGUMENTS...
+
+ROLE is empty for the run that is watched. A trial's says `changes=lr*0.1 threads=1 scratch=/tmp/...`; that of a trunk,
+which is forked into trials at its first training forward, `orders=5 answers=6 branches=7,8,9 scratch=/tmp/...`.
 
 Until the script runs, only modules that plain Python has loaded by then may be imported here. Any other, even one of
 the standard library, would take the place of a file of the same name beside the script (`queue.py`, `code.py`).
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nndoctor.probe.attach import Watch
+    from nndoctor.probe.scratch import Scratch
 
 # What this Python gives a `__main__` before its first line; the set differs between versions.
 _PLAIN_MAIN = {name: value for name, value in globals().items() if name.startswith("__")}
@@ -38,8 +42,8 @@ _LONGEST_ERROR, _LONGEST_TRACEBACK = 2_000, 20_000  # characters; some messages 
 
 def main(argv: Sequence[str]) -> None:
     """Watch one run. Leaves as Python would leave the script: by return, by its exception or by its SystemExit."""
-    fd, steps, seconds, grace, timeout, changes, kind, name, *arguments = argv[1:]
-    run = Run(int(fd), int(steps), float(seconds), float(grace), float(timeout), changes.split(",") if changes else [])
+    fd, steps, seconds, grace, timeout, role, kind, name, *arguments = argv[1:]
+    run = Run(int(fd), int(steps), float(seconds), float(grace), float(timeout), dict(w.split("=", 1) for w in role.split()))
     run.begin()
     try:
         if kind == "module":
@@ -142,16 +146,19 @@ class Run:
     """The watched run: its pipe to the parent, its clock, and its one end."""
 
     def __init__(
-        self, fd: int, steps: int, seconds: float, grace: float, timeout: float, changes: list[str]
+        self, fd: int, steps: int, seconds: float, grace: float, timeout: float, role: dict[str, str]
     ) -> None:
         self._fd = fd
-        self._changes = changes
+        self._role = role
+        self._forking = False  # a trunk makes a trial of its copy
         self._steps, self._seconds, self._grace, self._timeout = steps, seconds, grace, timeout
         self._started = time.monotonic()
         self._directory = os.getcwd()
         self._parent = os.getppid()
         self._watch: Watch | None = None
+        self._scratch: Scratch
         self._lines: list[str] = []  # encoded, not yet written
+        self._kept: list[str] = []  # of a trunk: what every trial has to say first
         self._writing = _thread.allocate_lock()
         self._closing = _thread.RLock()
         self._closed = False  # End is on its way: no second one
@@ -162,8 +169,10 @@ class Run:
         """Take up everything that must be in place before the script's first line."""
         os.set_inheritable(self._fd, False)
         os.register_at_fork(
-            before=self._clock.rest, after_in_parent=self._clock.resume, after_in_child=self._after_fork_in_child
+            before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._after_fork_in_child
         )
+        if self._role:
+            self._begin_trial()
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)
@@ -181,12 +190,15 @@ class Run:
         try:
             with _OwnImports():
                 from nndoctor.probe.attach import Watch
+            watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory)
+            watch.install()
+            if self._role:
+                with _OwnImports():
+                    self._change(watch)
             # What torch had not imported would stand in for a file of that name beside the script.
             for name in set(sys.modules) - known:
                 if name.partition(".")[0] in sys.stdlib_module_names:
                     del sys.modules[name]
-            watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory, self._changes)
-            watch.install()
         except Exception as error:
             # Half a watch would be taken for a sick run: say that none was possible, and end.
             import traceback
@@ -202,7 +214,10 @@ class Run:
             return
         from nndoctor.record.codec import encode
 
-        self._lines.append(encode(record))
+        line = encode(record)
+        self._lines.append(line)
+        if "branches" in self._role:
+            self._kept.append(line)
 
     def stop(self, reason: str) -> None:
         """End the run at once, whatever the script is doing; a limit was reached.
@@ -232,6 +247,8 @@ class Run:
             atexit.register(self._close, reason, **fields)
         else:
             self._close(reason, **fields)
+            if self._role:
+                self._exit(0)  # what the script's own farewell does is done once, by the run that is no trial
 
     def _close(self, reason: str, **fields: Any) -> bool:
         """Write what is summed up at the end, and the End. Whether this call did: the first one does, others wait."""
@@ -303,14 +320,92 @@ class Run:
             message = f"still running after {self._timeout:g} s"
             self._close("timeout", error=message, **_stuck(sys._current_frames().get(_MAIN_THREAD)))
 
+    # --- trials -----------------------------------------------------------------------------------------------
+
+    def _begin_trial(self) -> None:
+        """Before the script's first line: what it writes goes to a scratch folder, and the parent may say that it is enough."""
+        import _signal  # type: ignore[import-not-found]  # built in, so that it stands in the place of nobody's file
+
+        _signal.signal(_signal.SIGUSR2, lambda *_: self.stop("enough"))
+        with _OwnImports():
+            from nndoctor.probe import scratch
+
+            self._scratch = scratch.enter(self._role["scratch"], "confined" in self._role)
+
+    def _change(self, watch: Watch) -> None:
+        """Once torch is there."""
+        self._scratch.patch_torch()
+        if "branches" in self._role:
+            watch.allow_changes(self._branch)
+        else:
+            watch.allow_changes()
+            watch.begin([c for c in self._role["changes"].split(",") if c], int(self._role["threads"]))
+
+    def _branch(self) -> None:
+        """A trunk's first training forward: fork a trial for every order that comes; the trial returns from here."""
+        with _OwnImports():
+            from nndoctor.probe.branch import why_not_fork
+
+        orders, answers = int(self._role["orders"]), int(self._role["answers"])
+        branches = [int(fd) for fd in self._role["branches"].split(",")]
+        reason = why_not_fork()
+        os.write(answers, f"{reason or 'ready'}\n".encode())
+        while not reason and (order := _line(orders)):
+            number, threads, changes = order.split()
+            self._forking = True
+            pid = os.fork()
+            self._forking = False
+            if pid == 0:
+                self._become(branches.pop(int(number)), [orders, answers, *branches])
+                assert self._watch is not None
+                self._watch.open_eyes()
+                self._watch.begin(changes.split(","), int(threads))
+                return
+            os.close(branches[int(number)])  # the trial's end of the pipe is the only one
+            branches[int(number)] = os.open(os.devnull, os.O_WRONLY)
+            os.write(answers, f"{pid}\n".encode())
+        os._exit(0)
+
+    def _become(self, fd: int, others: list[int]) -> None:
+        """Be a trial from here on: with a pipe, a clock and a time of its own."""
+        os.close(self._fd)
+        for other in others:
+            os.close(other)
+        self._fd, self._parent = fd, os.getppid()
+        self._started = time.monotonic()
+        self._lines[:], self._kept, self._role = self._kept, [], {"changes": ""}
+        self._writing, self._closing = _thread.allocate_lock(), _thread.RLock()
+        self._clock.forget()
+        self._clock = Clock(self._tick)
+        self._clock.start()
+
+    def _before_fork(self) -> None:
+        self._clock.rest()  # the clock of just now: a trial has one of its own
+
+    def _after_fork(self) -> None:
+        self._clock.resume()
+
     def _after_fork_in_child(self) -> None:
         """A forked child is a worker, or a process that goes its own way: it has nothing to say to the parent."""
+        if self._forking:
+            return
         self._silent = True
         self._lines.clear()
         self._clock.forget()
         if self._fd >= 0:  # else a child of such a child, where the number may mean another file
             os.close(self._fd)
             self._fd = -1
+
+
+def _line(fd: int) -> str:
+    """The next line from a pipe, without its end; "" where the other side has closed it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(fd, 1)
+        if not byte:
+            return ""
+        line += byte
+    return line.decode().rstrip("\n")
 
 
 def _exit_after(seconds: float, code: int) -> None:

@@ -51,6 +51,7 @@ class FunctionWatch:
     def __init__(self, listener: Callable[[str, tuple[Any, ...], dict[str, Any], Any], None]) -> None:
         self._mode = FunctionMode(listener)
         self._pushed = False
+        self.below = 0  # modes of this package that lie below for good: a trial's changes
 
     @property
     def on(self) -> bool:
@@ -64,7 +65,7 @@ class FunctionWatch:
             return
         depth = torch._C._len_torch_function_stack()
         default = getattr(sys.modules.get("torch.utils._device"), "CURRENT_DEVICE", None)
-        if depth > (0 if default is None else 1):
+        if depth > (0 if default is None else 1) + self.below:
             return
         self._mode.__enter__()  # type: ignore[no-untyped-call]
         self._pushed = self._mode.listening = True

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nndoctor.errors import FileError
+from nndoctor.probe.landlock import command_prefix
 from nndoctor.record.codec import assemble, decode
 from nndoctor.record.model import FORMAT, End, Header, Recording, Step
 from nndoctor.version import __version__
@@ -53,36 +54,53 @@ class Limits:
     grace: float = 10.0
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What makes a run a trial: changes in the spelling of `changes/names.py`, the threads that it may use (0: as many as
+    it likes), and a folder that takes what it writes.
+    """
+
+    changes: tuple[str, ...]
+    threads: int
+    scratch: str
+
+    @property
+    def role(self) -> str:
+        """As the child takes it."""
+        return f"changes={','.join(self.changes)} threads={self.threads} scratch={self.scratch}"
+
+
 def watch(
     target: Target,
     limits: Limits,
     on_record: Callable[[Any], None] | None,
     on_output: Callable[[bytes], None] | None,
-    changes: Sequence[str] = (),
+    trial: Trial | None = None,
+    enough: threading.Event | None = None,
 ) -> Recording:
     """Run the target under watch and return what was recorded; however the run ended, `end.reason` says how.
 
     `on_record` gets each record, and `on_output` each piece of what the script prints, as they come and from threads
     of this process. What one of them raises is raised here once the run is over. Without `on_output` the output is
-    dropped. `changes` are interventions in the spelling of `intervene.py`. Ctrl-C is the script's to handle; one that does not end by it within seconds, or is met by a second
-    Ctrl-C, is killed.
+    dropped. A trial ends early once `enough` is set. Ctrl-C is the script's to handle; one that does not end by it within
+    seconds, or is met by a second Ctrl-C, is killed.
 
     Raises FileError where the script, the module or the Python does not exist.
     """
     _require(target)
     started = time.monotonic()
-    process, recorded, printed = _start(target, limits, changes)
-    records = _Records(recorded, target, limits, on_record)
-    output = _Output(printed, on_output)
+    process, recorded, printed = start(target, limits, trial.role if trial else "", trial.scratch if trial else "")
+    records = Records(recorded, target, limits, on_record)
+    output = Output(printed, on_output)
     interrupted = False
     try:
-        in_time = _wait(process, records, started + limits.timeout + _OVERTIME)
+        in_time = _wait(process, records, started + limits.timeout + _OVERTIME, enough)
     except KeyboardInterrupt:
         interrupted = in_time = True
         with contextlib.suppress(KeyboardInterrupt):
             _wait(process, records, time.monotonic() + _PATIENCE)
     finally:
-        _kill_tree(process)
+        kill_tree(process)
     records.close()
     output.close()
     end = _end(process.returncode, records, limits, interrupted, in_time, time.monotonic() - started)
@@ -112,16 +130,29 @@ def _require(target: Target) -> None:
                 )
 
 
-def _start(target: Target, limits: Limits, changes: Sequence[str] = ()) -> tuple[subprocess.Popen[bytes], int, int]:
-    """The child, the end of a pipe on which its records come, and that of one for all that it prints."""
+def start(
+    target: Target, limits: Limits, role: str, scratch: str = "", fds: Sequence[int] = ()
+) -> tuple[subprocess.Popen[bytes], int, int]:
+    """The child, the end of a pipe on which its records come, and that of one for all that it prints.
+
+    `role` is the child's (see there), `scratch` the one folder that it may write to, `fds` what else it inherits.
+    """
     recorded, record = os.pipe()
     printed, output = os.pipe()
     numbers = (record, limits.steps, limits.seconds, limits.grace, limits.timeout)
     what = ("module" if target.module else "file", target.script, *target.arguments)
-    command = [target.python, _CHILD, *map(str, numbers), ",".join(changes), *what]
+    environment = None
+    confined: list[str] = []
+    if scratch:
+        confined = command_prefix(scratch, target.python)
+        role += " confined=yes" if confined else ""
+        temporary = os.path.join(scratch, "tmp")
+        os.makedirs(temporary, exist_ok=True)
+        environment = {**os.environ, "TMPDIR": temporary}
+    command = [*confined, target.python, _CHILD, *map(str, numbers), role, *what]
     try:
-        # The standard input, the environment and the process group (Ctrl-C) are this process's own.
-        process = subprocess.Popen(command, stdout=output, stderr=output, pass_fds=(record,))
+        # The standard input, the environment (a trial's temporary folder apart) and the process group (Ctrl-C) are this process's own.
+        process = subprocess.Popen(command, stdout=output, stderr=output, pass_fds=(record, *fds), env=environment)
     except OSError as e:
         os.close(recorded)
         os.close(printed)
@@ -135,7 +166,7 @@ def _start(target: Target, limits: Limits, changes: Sequence[str] = ()) -> tuple
 # --- meanwhile ----------------------------------------------------------------------------------------------------
 
 
-class _Records:
+class Records:
     """Takes in the records, in a thread. The first is a header, by the child or by this process."""
 
     def __init__(self, fd: int, target: Target, limits: Limits, on_record: Callable[[Any], None] | None) -> None:
@@ -196,7 +227,7 @@ class _Records:
         return recording
 
 
-class _Output:
+class Output:
     """Passes on what the script prints, in a thread, and keeps none of it: a run may print gigabytes."""
 
     def __init__(self, fd: int, on_output: Callable[[bytes], None] | None) -> None:
@@ -220,9 +251,12 @@ class _Output:
         self._on_output = None
 
 
-def _wait(process: subprocess.Popen[bytes], records: _Records, deadline: float) -> bool:
+def _wait(process: subprocess.Popen[bytes], records: Records, deadline: float, enough: threading.Event | None = None) -> bool:
     """Wait until the child is gone, or has written its end and waits to be killed. False at the deadline."""
     while process.poll() is None and not records.timed_out:
+        if enough is not None and enough.is_set():
+            process.send_signal(signal.SIGUSR2)
+            enough = None
         left = deadline - time.monotonic()
         if left <= 0:
             return False
@@ -234,7 +268,7 @@ def _wait(process: subprocess.Popen[bytes], records: _Records, deadline: float) 
 # --- after --------------------------------------------------------------------------------------------------------
 
 
-def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
     """Kill the child, if it still is, and all that it started. Elsewhere than on Linux the child alone."""
     if process.poll() is not None:
         return
@@ -263,7 +297,7 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _end(code: int, records: _Records, limits: Limits, interrupted: bool, in_time: bool, total_seconds: float) -> End:
+def _end(code: int, records: Records, limits: Limits, interrupted: bool, in_time: bool, total_seconds: float) -> End:
     """How the run ended: as the child wrote, or as its exit tells where it could not."""
     end = records.end
     if end is not None:

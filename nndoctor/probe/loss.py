@@ -40,6 +40,7 @@ class Quality:
     accuracy: float | None = None
     r2: float | None = None
     predicted: dict[str, int] = field(default_factory=dict)
+    balanced: float | None = None  # every class of the batch counts the same
 
 
 @dataclass
@@ -199,6 +200,7 @@ class LossWatch:
         if self.quality.accuracy is None and len(truth):
             self.quality.accuracy = float((truth == guesses).mean())
             self.quality.predicted = counts
+            self.quality.balanced = float(np.mean([(guesses[truth == c] == c).mean() for c in np.unique(truth)]))
 
     def _learn_real(self, known: _Targets, prediction: Tensor, target: Tensor) -> _Array | None:
         if target.dim() == 0:
@@ -239,6 +241,17 @@ class LossWatch:
             error = float(((values - guess) ** 2).sum())
         if spread > 0:
             self.quality.r2 = 1.0 - error / spread
+        self._judge_classes(guess, values)
+
+    def _judge_classes(self, guess: _Array, values: _Array) -> None:
+        """Squared error on 0 and 1, one column a class or one for two: the accuracy is what another loss can be compared by."""
+        if self.quality.accuracy is not None or not ((values == 0) | (values == 1)).all():
+            return
+        if values.ndim == 2 and values.shape[1] > 1:
+            if (values.sum(1) == 1).all():
+                self.quality.accuracy = float((guess.argmax(1) == values.argmax(1)).mean())
+        elif values.size == len(values):
+            self.quality.accuracy = float(((guess > 0.5) == (values > 0.5)).mean())
 
     # --- the end ----------------------------------------------------------------------------------------------
 

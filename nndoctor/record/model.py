@@ -257,6 +257,7 @@ class Sample:
     accuracy: float | None = None  # of the training batch, from the prediction's argmax or sign
     r2: float | None = None  # of the training batch, against its own mean
     predicted: dict[str, int] = field(default_factory=dict)  # predicted class counts in the batch
+    balanced: float | None = None  # accuracy in which every class of the batch counts the same
 
 
 @dataclass
@@ -421,6 +422,15 @@ class NonFinite:
 
 
 @dataclass
+class ChangeMade:
+    """A trial only: a change of the run, and how often it took hold."""
+
+    kind: ClassVar[str] = "change"
+    change: str  # as `nndoctor try --change` takes it
+    applied: int
+
+
+@dataclass
 class Problem:
     """A part of the watch that could not do its work; the rest of the recording stands."""
 
@@ -454,7 +464,7 @@ class End:
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Evaluation, Reference, Call, ModuleMode, NonFinite, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Evaluation, Reference, Call, ModuleMode, NonFinite, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -483,6 +493,7 @@ class Recording:
     calls: list[Call] = field(default_factory=list)
     modes: list[ModuleMode] = field(default_factory=list)
     nonfinite: list[NonFinite] = field(default_factory=list)
+    changes: list[ChangeMade] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     end: End | None = None
 

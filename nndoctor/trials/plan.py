@@ -1,23 +1,127 @@
-"""Which change of the run would mend a suspected cause. A change is spelt as the probe takes it (`probe/intervene.py`)."""
+"""Which change to try next: the cures of the leading suspects first, then those of their rivals, then of anything likely.
+
+1. Every suspect that is told is tried, in the order of suspicion, each with its cures from the smallest edit on, until
+   one of them works.
+2. Once a cure works, the rivals are answered: causes that could have brought the confirmed one about, and the others
+   under suspicion, if their cure is no larger an edit. Where one does as well, the smaller edit names the cause.
+3. Where none works, no suspect rests on a fact that still stands, and the run does not learn, what was considered and not told is tried, and then the few changes that
+   mend most runs.
+4. Where even that finds nothing and the run plainly fails, controls split the causes into families: one batch repeated
+   (who cannot memorise it has a fault in structure, loss or step), labels shuffled and inputs zeroed (where that is no
+   worse, the labels carry no signal, or the model ignores its input).
+"""
 
 from __future__ import annotations
 
-from nndoctor.diagnosis.model import Diagnosis, Suspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-# Smallest change first: where it suffices, the next is not tried.
-CHANGES: dict[str, tuple[str, ...]] = {
-    "lr-too-high": ("rate*0.1", "rate*0.01"),
-    "lr-too-low": ("rate*10", "rate*100"),
-}
+import numpy as np
+
+from nndoctor.diagnosis.model import Diagnosis, Suspect, Trial
+from nndoctor.knowledge.model import Cause
+from nndoctor.probe.changes.names import Change, parse
+from nndoctor.record.model import Recording
+from nndoctor.symptoms.catalogue import FACTS
+from nndoctor.symptoms.view import View
+
+# A rival with less than this is not worth a run.
+_WORTH = 0.02
+# From here on a run learns well enough to look no further than its suspects.
+_LEARNS = 0.5
+# What mends most runs that fail, the smallest edit first, for a run whose symptoms name nothing that holds.
+_GENERIC = (
+    ("lr-too-high", "lr*0.1"), ("lr-too-low", "lr*10"), ("input-not-normalized", "inputs=standardized"), ("lr-schedule", "schedule=constant"),
+    ("bad-initialization", "init=standard"), ("optimizer-mismatch", "optimizer=adam"), ("saturating-activation", "activation=relu"),
+)  # fmt: skip
 
 
-def to_try(diagnosis: Diagnosis, most: int) -> list[Suspect]:
-    """The leading suspects that a trial can speak for or against."""
-    serious = [s for s in diagnosis.suspects if s.severity != "note" or s.confidence >= 0.3]
-    return [s for s in serious if s.cause.id in CHANGES][:most]
+_CONTROLS = ("one-batch=repeated", "labels=shuffled", "inputs=zero")
 
 
-def in_words(change: str) -> str:
-    """"learning rate x 0.1" for "rate*0.1"."""
-    what, factor = change.split("*")
-    return f"{'learning rate' if what == 'rate' else what} x {factor}"
+@dataclass(frozen=True)
+class Order:
+    """A trial to be made."""
+
+    cause: str
+    change: Change
+
+
+def orders(diagnosis: Diagnosis, causes: Mapping[str, Cause], made: Sequence[Trial]) -> list[Order]:
+    """What to try next, most telling first; none where the case is closed. `made` are the trials so far, also those that still run."""
+    told = [s for s in diagnosis.suspects if s.severity != "note"]
+    confirmed = [t for t in made if t.confirmed]
+    first = _cures(told, made, diagnosis.recording)
+    if confirmed:
+        return [o for o in first + _rivals(confirmed, diagnosis, causes, made) if _could_win(o, confirmed)]
+    if first or not told or any(_stands(s, made) for s in told) or View(diagnosis.recording).learns >= _LEARNS:
+        return first
+    hidden = _cures([s for s in diagnosis.hidden if s.confidence >= _WORTH], made, diagnosis.recording)
+    return hidden or _generic(causes, made, diagnosis.recording) or (_controls(made) if diagnosis.failing else [])
+
+
+def _stands(suspect: Suspect, made: Sequence[Trial]) -> bool:
+    """Whether a suspect rests on a fact that no trial has spoken against: nothing else is looked for then."""
+    return any(e.name in FACTS for e in suspect.evidence) and not any(t.outcome == "refuted" for t in made if t.cause == suspect.cause.id)
+
+
+def _cures(suspects: Sequence[Suspect], made: Sequence[Trial], recording: Recording) -> list[Order]:
+    """The next cure of each suspect that none has worked for so far."""
+    found = []
+    for s in suspects:
+        mine = {t.spelling: t for t in made if t.cause == s.cause.id}
+        if any(t.confirmed for t in mine.values()):
+            continue
+        change = next((c for c in changes_for(s.cause, recording) if c.spelling not in mine), None)
+        if change is not None:
+            found.append(Order(s.cause.id, change))
+    return found
+
+
+def changes_for(cause: Cause, recording: Recording) -> list[Change]:
+    """The cures of a cause that make sense on this run."""
+    view = View(recording)
+    spelt = [c.replace("clip=seen", f"clip={_usual_norm(view):.3g}") for c in cause.cures]
+    return [c for c in map(parse, spelt) if _fits(c, view)]
+
+
+def _usual_norm(view: View) -> float:
+    """The gradient's norm in the calmer half of the steps."""
+    norms = [s.unclipped_norm or s.gradient_norm for s in view.recording.steps]
+    known = [n for n in norms if n is not None and np.isfinite(n) and n > 0]
+    return float(np.quantile(known, 0.25)) if known else 1.0
+
+
+def _fits(change: Change, view: View) -> bool:
+    """An output function is what one loss wants and another does not."""
+    function = view.main_loss.function if view.main_loss is not None else ""
+    if change.kind.name != "output":
+        return True
+    wanted = {"nll_loss": "log-softmax", "kl_div": "log-softmax", "binary_cross_entropy": "sigmoid"}.get(function, "identity")
+    return change.value == wanted
+
+
+def _rivals(confirmed: Sequence[Trial], diagnosis: Diagnosis, causes: Mapping[str, Cause], made: Sequence[Trial]) -> list[Order]:
+    """Other suspects, told or not, that are likely or bring the confirmed one about; and what mends most runs, if it does."""
+    brings = {c.id for c in causes.values() if any(t.cause in c.leads_to for t in confirmed)}
+    known = [s.cause for s in [*diagnosis.suspects, *diagnosis.hidden] if s.confidence >= _WORTH or s.cause.id in brings]
+    wanted = known + [causes[c] for c, _ in _GENERIC if c in brings and causes[c] not in known]
+    tried = {t.spelling for t in made}
+    return [
+        Order(cause.id, change) for cause in wanted for change in changes_for(cause, diagnosis.recording)[:1]
+        if change.spelling not in tried and not any(t.cause == cause.id for t in confirmed)
+    ]  # fmt: skip
+
+
+def _could_win(order: Order, confirmed: Sequence[Trial]) -> bool:
+    """Whether a rival's cure is no larger an edit than the one that works."""
+    return order.change.kind.size <= min(t.size for t in confirmed)
+
+
+def _generic(causes: Mapping[str, Cause], made: Sequence[Trial], recording: Recording) -> list[Order]:
+    tried = {t.spelling for t in made}
+    return [Order(cause, parse(spelling)) for cause, spelling in _GENERIC if cause in causes and spelling not in tried]
+
+
+def _controls(made: Sequence[Trial]) -> list[Order]:
+    return [Order("", parse(spelling)) for spelling in _CONTROLS if spelling not in {t.spelling for t in made}]

@@ -1,0 +1,47 @@
+"""Attributes of torch that are replaced for a while, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Patches:
+    """Attributes that were replaced, with what stood there before."""
+
+    def __init__(self) -> None:
+        self._old: list[tuple[Any, str, Any]] = []
+        self._handles: list[Any] = []
+
+    def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Put `make(old)` in the place of an attribute."""
+        old = owner.__dict__[name]
+        self._old.append((owner, name, old))
+        setattr(owner, name, make(old))
+
+    def hook(self, handle: Any) -> None:
+        """Keep a removable hook's handle."""
+        self._handles.append(handle)
+
+    @contextmanager
+    def suspended(self, owner: Any) -> Iterator[None]:
+        """The attributes of one owner as they were, for a while."""
+        ours = [(name, getattr(owner, name)) for o, name, _ in self._old if o is owner]
+        for o, name, old in reversed(self._old):  # one may have been put over another
+            if o is owner:
+                setattr(owner, name, old)
+        try:
+            yield
+        finally:
+            for name, mine in ours:
+                setattr(owner, name, mine)
+
+    def remove(self) -> None:
+        """Everything as it was."""
+        for owner, name, old in reversed(self._old):
+            setattr(owner, name, old)
+        for handle in self._handles:
+            handle.remove()
+        self._old.clear()
+        self._handles.clear()

@@ -1,0 +1,67 @@
+"""Follows a trial while it runs, and ends it once its outcome is clear."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+from nndoctor.probe.changes.names import Change
+from nndoctor.record.model import Recording, Sample, Step
+from nndoctor.trials.compare import scores
+
+_GOOD = 0.95  # of what there is to learn: more cannot be asked for
+_LEAST_STEPS = 60
+_BROKEN = 10  # steps in a row whose loss is no number
+_LATE = 2 / 3  # of the control's steps: who is no better by then will not be a cure of it
+_SMALL = 0.02
+
+
+class Clear:
+    """Sees the records of one trial. Sets `enough`, from the thread that reads them."""
+
+    def __init__(self, change: Change, control: Recording, enough: threading.Event) -> None:
+        self._enough = enough
+        self._steps_wanted = len(control.steps)
+        self._curable = change.is_cure
+        pair = scores(change, control, control)
+        self.measure = pair[0].measure if pair is not None else ""
+        # Skill is linear in the score: 0 at a constant's, 1 at a perfect one.
+        self._constant = _constant(pair[0].value, pair[0].skill) if pair is not None and self.measure in ("accuracy", "R2") else None
+        self._control = pair[0].skill if pair is not None else 0.0
+        self.steps = 0
+        self.value: float | None = None
+        self._skills: list[float] = []
+        self._broken = 0
+
+    def see(self, record: Any) -> None:
+        """One record of the trial."""
+        if isinstance(record, Step):
+            self.steps = record.index
+            if record.loss is not None:
+                self._broken = 0 if math.isfinite(record.loss) else self._broken + 1
+                if self.measure == "loss":
+                    self.value = record.loss
+        elif isinstance(record, Sample):
+            score = record.accuracy if self.measure == "accuracy" else record.r2 if self.measure == "R2" else None
+            if score is not None and math.isfinite(score):
+                self.value = score
+                if self._constant is not None:
+                    self._skills.append((score - self._constant) / (1.0 - self._constant))
+        if self._is_clear():
+            self._enough.set()
+
+    def _is_clear(self) -> bool:
+        if not self._curable or self.steps < _LEAST_STEPS:
+            return False
+        if self._broken >= _BROKEN:
+            return True
+        recent = self._skills[-3:]
+        if len(recent) < 3:
+            return False
+        return min(recent) >= _GOOD or (self.steps >= _LATE * self._steps_wanted and max(recent) < self._control + _SMALL)
+
+
+def _constant(value: float, skill: float) -> float | None:
+    """The score of a constant prediction, from one score and its skill; None where they say nothing of it."""
+    return (value - skill) / (1.0 - skill) if skill < 0.999 else None

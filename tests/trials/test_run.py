@@ -1,0 +1,162 @@
+"""Which trials are made, in which order, and when they end; with outcomes that are laid down beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nndoctor.diagnosis.model import Curve, Diagnosis, Suspect, Trial
+from nndoctor.knowledge.loader import load_causes
+from nndoctor.record.model import Recording
+from nndoctor.trials.run import RUNNING, Budget, try_suspects
+from tests.trials.build import Outcomes, run
+
+CAUSES = load_causes()
+
+
+def suspect(cause: str, confidence: float, severity: str = "error") -> Suspect:
+    return Suspect(CAUSES[cause], confidence, severity, [])
+
+
+def sick(*suspects: Suspect, hidden: tuple[Suspect, ...] = (), accuracy: float = 0.1, failing: bool = True) -> Diagnosis:
+    """A diagnosis of a run that ends at this accuracy."""
+    return Diagnosis("sick", list(suspects), [], [], Curve("", None, None, None), [], run(accuracy), list(hidden), failing)
+
+
+def tried(diagnosis: Diagnosis, outcomes: Mapping[str, float | Recording], **budget: Any) -> tuple[Diagnosis, list[str]]:
+    """The diagnosis after trials, and what was run."""
+    laboratory = Outcomes(diagnosis.recording, outcomes)
+    made = try_suspects(diagnosis, CAUSES, laboratory, Budget(**budget), lambda _: None)  # type: ignore[arg-type]
+    return made, laboratory.asked
+
+
+def test_a_healthy_run_costs_no_trial() -> None:
+    """Nor does one of which nothing can be said."""
+    for verdict in ("healthy", "inconclusive"):
+        diagnosis = replace(sick(suspect("lr-too-high", 0.3, "note")), verdict=verdict)
+        after, asked = tried(diagnosis, {"lr*0.1": 1.0})
+
+        assert ([], diagnosis) == (asked, after)
+
+
+def test_the_leading_suspect_is_tried_until_a_cure_works() -> None:
+    """The smaller edit first; what works ends the search."""
+    after, asked = tried(sick(suspect("lr-too-high", 0.8)), {"lr*0.01": 1.0})
+
+    assert ["lr*0.1", "lr*0.01"] == asked[:2]
+    assert ("lr-too-high", True) == (after.suspects[0].cause.id, bool(after.suspects[0].trial and after.suspects[0].trial.confirmed))
+    assert after.suspects[0].confidence >= 0.97
+
+
+def test_a_confirmed_suspect_overtakes_a_refuted_one() -> None:
+    """The one whose cure changes nothing sinks to a note."""
+    after, _ = tried(sick(suspect("bad-initialization", 0.9), suspect("lr-too-high", 0.6)), {"lr*0.1": 1.0})
+
+    assert ["lr-too-high", "bad-initialization"] == [s.cause.id for s in after.suspects]
+    assert ["error", "note"] == [s.severity for s in after.suspects]
+
+
+def test_the_smaller_edit_names_the_cause_where_both_cure() -> None:
+    """An activation swap that is matched by a rate change is a rate problem, whoever was suspected."""
+    after, asked = tried(sick(suspect("dying-relu", 0.9)), {"activation=leaky_relu": 0.9, "lr*0.1": 0.88})
+
+    assert "lr*0.1" in asked
+    assert "lr-too-high" == after.suspects[0].cause.id
+    assert ("dying-relu", "lr-too-high") == (after.suspects[1].cause.id, after.suspects[1].consequence_of)
+
+
+def test_a_smaller_edit_that_does_half_as_well_does_not() -> None:
+    """Better than before is not as good."""
+    after, _ = tried(sick(suspect("dying-relu", 0.9)), {"activation=leaky_relu": 0.95, "lr*0.1": 0.5})
+
+    assert "dying-relu" == after.suspects[0].cause.id
+
+
+def test_a_cause_that_nobody_suspected_is_found_by_its_cure() -> None:
+    """Where the run learns nothing and no suspect's cure works."""
+    after, _ = tried(sick(suspect("dying-relu", 0.9)), {"init=standard": 1.0})
+
+    assert ("bad-initialization", "error") == (after.suspects[0].cause.id, after.suspects[0].severity)
+
+
+def test_a_hidden_suspicion_comes_before_a_general_cure() -> None:
+    """What was considered is tried first."""
+    hidden = (suspect("clipping-too-tight", 0.2, "note"),)
+    after, asked = tried(sick(suspect("dying-relu", 0.9), hidden=hidden), {"clip=off": 1.0})
+
+    assert ["activation=leaky_relu", "clip=off"] == asked[:2]
+    assert "clipping-too-tight" == after.suspects[0].cause.id
+
+
+def test_controls_are_made_where_nothing_helps() -> None:
+    """They name no cause."""
+    after, asked = tried(sick(suspect("dying-relu", 0.9)), {"one-batch=repeated": 1.0}, most=30)
+
+    assert ["one-batch=repeated", "labels=shuffled", "inputs=zero"] == asked[-3:]
+    assert "sick" == after.verdict
+    assert ["dying-relu"] == [s.cause.id for s in after.suspects]
+
+
+def test_a_run_that_learns_and_whose_suspects_are_refuted_is_healthy() -> None:
+    """An alarm that the trial takes back."""
+    after, _ = tried(sick(suspect("lr-too-high", 0.6, "warning"), accuracy=0.8, failing=False), {})
+
+    assert "healthy" == after.verdict
+    assert ["note"] == [s.severity for s in after.suspects]
+    assert after.reasons
+
+
+def test_a_run_that_fails_stays_sick_whatever_the_trials_say() -> None:
+    """Something is wrong with it, and the first suspicion is still the best."""
+    after, _ = tried(sick(suspect("lr-too-high", 0.6)), {})
+
+    assert "sick" == after.verdict
+    assert "lr-too-high" == after.suspects[0].cause.id
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_no_more_trials_are_made_than_were_allowed(most: int) -> None:
+    """The budget in numbers."""
+    _, asked = tried(sick(suspect("dying-relu", 0.9), suspect("lr-too-high", 0.8)), {}, most=most)
+
+    assert most == len(asked)
+
+
+def test_no_trial_begins_after_the_time_is_up() -> None:
+    """The budget in seconds."""
+    _, asked = tried(sick(suspect("dying-relu", 0.9)), {}, seconds=-1.0)
+
+    assert [] == asked
+
+
+def test_a_small_gain_is_held_against_another_seed() -> None:
+    """A control that differs by as much takes the confirmation back."""
+    weak = sick(suspect("lr-too-high", 0.8), accuracy=0.4, failing=False)
+    steady, asked = tried(weak, {"lr*0.1": 0.68, "lr*0.01": 0.68, "seed=1": 0.41})
+    noisy, _ = tried(weak, {"lr*0.1": 0.68, "lr*0.01": 0.68, "seed=1": 0.7})
+
+    assert "seed=1" in asked
+    assert "confirmed" == steady.suspects[0].trial.outcome  # type: ignore[union-attr]
+    assert "unclear" == noisy.suspects[0].trial.outcome  # type: ignore[union-attr]
+
+
+def test_one_run_answers_for_two_causes_with_one_cure() -> None:
+    """What was run once is not run again."""
+    diagnosis = sick(suspect("optimizer-parameters", 0.9), suspect("disconnected-parameters", 0.8))
+    after, asked = tried(diagnosis, {"parameters=all": 0.15})
+
+    assert 1 == asked.count("parameters=all")
+    assert {"optimizer-parameters", "disconnected-parameters"} == {t.cause for t in after.trials if t.spelling == "parameters=all"}
+
+
+def test_each_trial_is_shown_as_it_runs() -> None:
+    """First as running, then with its outcome."""
+    seen: list[list[Trial]] = []
+    diagnosis = sick(suspect("lr-too-high", 0.8))
+    try_suspects(diagnosis, CAUSES, Outcomes(diagnosis.recording, {"lr*0.1": 1.0}), Budget(), seen.append)  # type: ignore[arg-type]
+
+    assert RUNNING == seen[0][-1].outcome
+    assert "confirmed" in {t.outcome for t in seen[-1]}
