@@ -22,9 +22,9 @@ def why_not_fork() -> str:
         return "CUDA is in use"
     if threading.get_ident() != threading.main_thread().ident:
         return "training runs in a thread"
-    if threading.active_count() > 1:
-        return "the script has threads of its own"
     multiprocessing: Any = sys.modules.get("multiprocessing")
     if multiprocessing is not None and multiprocessing.active_children():
         return "the script has worker processes"
+    if threading.active_count() > 1:
+        return "the script has threads of its own"
     return ""

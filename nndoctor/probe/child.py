@@ -357,6 +357,7 @@ class Run:
             self._forking = False
             if pid == 0:
                 self._become(branches.pop(int(number)), [orders, answers, *branches])
+                self._scratch.fork(number)
                 assert self._watch is not None
                 self._watch.open_eyes()
                 self._watch.begin(changes.split(","), int(threads))
@@ -364,7 +365,7 @@ class Run:
             os.close(branches[int(number)])  # the trial's end of the pipe is the only one
             branches[int(number)] = os.open(os.devnull, os.O_WRONLY)
             os.write(answers, f"{pid}\n".encode())
-        os._exit(0)
+        self._exit(0)
 
     def _become(self, fd: int, others: list[int]) -> None:
         """Be a trial from here on: with a pipe, a clock and a time of its own."""

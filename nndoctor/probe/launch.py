@@ -152,7 +152,9 @@ def start(
     command = [*confined, target.python, _CHILD, *map(str, numbers), role, *what]
     try:
         # The standard input, the environment (a trial's temporary folder apart) and the process group (Ctrl-C) are this process's own.
-        process = subprocess.Popen(command, stdout=output, stderr=output, pass_fds=(record, *fds), env=environment)
+        # A trial reads none of it: that belongs to the run that is watched.
+        given = subprocess.DEVNULL if scratch else None
+        process = subprocess.Popen(command, stdin=given, stdout=output, stderr=output, pass_fds=(record, *fds), env=environment)
     except OSError as e:
         os.close(recorded)
         os.close(printed)

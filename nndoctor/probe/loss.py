@@ -151,7 +151,7 @@ class LossWatch:
         elif known.task == "binary":
             y = self._learn_binary(known, info.function, prediction, target)
         else:
-            y = self._learn_real(known, prediction, target)
+            y = self._learn_real(known, info.function, prediction, target)
         x, batch = given
         if x is not None and y is not None and target.dim() and int(target.shape[0]) == batch and sum(len(k) for k in known.x) < 2000:
             rows = min(len(x), len(y))
@@ -202,7 +202,7 @@ class LossWatch:
             self.quality.predicted = counts
             self.quality.balanced = float(np.mean([(guesses[truth == c] == c).mean() for c in np.unique(truth)]))
 
-    def _learn_real(self, known: _Targets, prediction: Tensor, target: Tensor) -> _Array | None:
+    def _learn_real(self, known: _Targets, function: str, prediction: Tensor, target: Tensor) -> _Array | None:
         if target.dim() == 0:
             return None
         values = stats.array(target[: max(1, stats.MOST_ELEMENTS * len(target) // max(target.numel(), 1))])
@@ -227,6 +227,8 @@ class LossWatch:
             _count(known.counts, codes)
             if prediction.dim() == 2:
                 self._judge(known, codes, stats.array(prediction).argmax(1)[: len(codes)])
+        if known.task == "multilabel":
+            self._judge_labels(function, prediction, values)
         self._judge_real(known, prediction, target, values)
         return codes.astype(np.int64) if known.task == "probabilities" and table.shape[1] > 1 else table[:, :16]
 
@@ -242,6 +244,12 @@ class LossWatch:
         if spread > 0:
             self.quality.r2 = 1.0 - error / spread
         self._judge_classes(guess, values)
+
+    def _judge_labels(self, function: str, prediction: Tensor, values: _Array) -> None:
+        """Several labels a sample: the share of them that is right."""
+        guess = stats.array(prediction[: len(values)])
+        if self.quality.accuracy is None and guess.shape == values.shape:
+            self.quality.accuracy = float(((guess > (0.5 if function == "binary_cross_entropy" else 0.0)) == (values > 0.5)).mean())
 
     def _judge_classes(self, guess: _Array, values: _Array) -> None:
         """Squared error on 0 and 1, one column a class or one for two: the accuracy is what another loss can be compared by."""

@@ -66,6 +66,11 @@ class Scratch:
         self._resolving: set[int] = set()  # threads that resolve a path, by functions that are replaced here
         _real_mkdir(self._view)
 
+    def fork(self, name: str) -> None:
+        """In a forked trial: go on with a view of its own, that begins as a copy of the one so far."""
+        before, self._view = self._view, os.path.join(self.folder, f"view-{name}")
+        _copy_folder(before, self._view)
+
     # --- paths ------------------------------------------------------------------------------------------------
 
     def _real(self, path: Any) -> str:
@@ -329,6 +334,16 @@ def _make_folders(path: str) -> None:
     if not _exists(path):
         _make_folders(os.path.dirname(path))
         _real_mkdir(path)
+
+
+def _copy_folder(source: str, target: str) -> None:
+    _real_mkdir(target)
+    for name in _real_listdir(source):
+        inner, copy = os.path.join(source, name), os.path.join(target, name)
+        if _is_folder(inner):
+            _copy_folder(inner, copy)
+        elif _real_lstat(inner).st_mode & 0o170000 == 0o100000:  # a file; links and pipes are not worth it
+            _copy(inner, copy, True)
 
 
 def _copy(source: str, target: str, content: bool) -> None:

@@ -149,12 +149,14 @@ def _bounded(skill: float | None) -> float:
 
 
 def _chance(view: View) -> float | None:
-    """Accuracy of naming the most frequent class always; of targets 0 and 1 in squared error, from their means."""
+    """Accuracy of naming the most frequent class always, or every label's more frequent value; from the means of 0 and 1."""
     if view.chance is not None:
         return view.chance
     labels = view.labels
     if labels is None or not labels.mean:
         return None
+    if labels.task == "multilabel":
+        return float(np.mean([max(p, 1 - p) for p in labels.mean]))
     return max(labels.mean) if len(labels.mean) > 1 else max(labels.mean[0], 1 - labels.mean[0])
 
 

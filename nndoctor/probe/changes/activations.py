@@ -25,6 +25,7 @@ _MATRIX = frozenset({"matmul", "bmm", "einsum", "baddbmm"})
 _PASSING = frozenset({"dropout", "view", "reshape", "transpose", "permute", "contiguous", "unsqueeze", "expand", "squeeze", "to", "masked_fill", "flatten", "chunk", "expand_as"})
 _REPLACED = {"relu": _SQUASHING, "gelu": _SQUASHING | _RECTIFYING, "leaky_relu": _RECTIFYING, "tanh": _RECTIFYING | _OTHERS - {"log_softmax"}}
 _WITH: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "leaky_relu": lambda x: F.leaky_relu(x, 0.1), "tanh": torch.tanh}
+_BATCH = 8  # samples from which their statistics mean something
 
 
 def _plain(name: str) -> str:
@@ -167,7 +168,9 @@ class OtherOutput(_Sites):
 
 
 class InsertedNorm(_Sites):
-    """`insert=norm`: what every hidden activation is given is normalised sample by sample."""
+    """`insert=norm`: what every hidden activation is given is normalised, unit by unit over the batch, or by sample where
+    the batch is too small for that. Unlike the samples' own norm, the batch's keeps deep samples apart.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -180,12 +183,17 @@ class InsertedNorm(_Sites):
             self._convolution = name.startswith("conv")
 
     def changed(self, name: str, site: Key, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """All units of a sample together."""
+        """The same function of the normalised input."""
         x = args[0]
         if site in self.output or site in self.gates or x.dim() < 2 or x.shape[-1] < 2:
             return NotImplemented
         self.applied += 1
-        return function(F.layer_norm(x, x.shape[1:] if self._convolution else x.shape[-1:]), *args[1:], **kwargs)
+        if len(x) < _BATCH:
+            return function(F.layer_norm(x, x.shape[1:] if self._convolution else x.shape[-1:]), *args[1:], **kwargs)
+        axis = 1 if self._convolution else x.dim() - 1
+        others = [d for d in range(x.dim()) if d != axis]
+        deviation, mean = torch.std_mean(x, dim=others, correction=0, keepdim=True)
+        return function((x - mean) / (deviation + 1e-5), *args[1:], **kwargs)
 
 
 class InsertedResidual(_Sites):

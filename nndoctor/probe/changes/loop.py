@@ -22,8 +22,8 @@ class ClearedGradients(Intervention):
         self._stepped = True
 
     def before_backward(self, loss: Tensor) -> Tensor:
-        """Clear what is left."""
-        if self._stepped:
+        """Clear what is left. Weights that are moved by hand are moved after every call."""
+        if self._stepped or not self.world.optimizers:
             for p in self.world.parameters():
                 if p.grad is not None:
                     self.applied += 1
@@ -61,15 +61,15 @@ class CalledStep(Intervention):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._gradients: list[tuple[Tensor, Tensor]] = []
+        self._gradients: dict[int, Tensor] = {}
         self._restored: list[Tensor] = []
-        self._stepped = True
+        self._missing: list[torch.optim.Optimizer] = []  # have not stepped since the last backward call
 
     def before_forward(self, module: nn.Module, args: Any, kwargs: Any, training: bool) -> tuple[Any, Any]:
         """Make up for the step that was missing, before its weights are used again."""
-        if training and not self._stepped:
-            self._stepped = True
-            for optimizer in self.world.optimizers:
+        if training and self._missing:
+            late, self._missing = self._missing, []
+            for optimizer in late:
                 optimizer.step()
         return args, kwargs
 
@@ -82,20 +82,21 @@ class CalledStep(Intervention):
 
     def after_backward(self) -> None:
         """Remember the gradients, by value: clearing may fill them with zeros."""
-        self._gradients = [(p, p.grad.clone()) for p in self.world.parameters() if p.grad is not None]
-        self._stepped = False
+        self._gradients = {id(p): p.grad.clone() for p in self.world.parameters() if p.grad is not None}
+        self._missing = self.world.optimizers
 
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Put back what was cleared in between."""
-        for p, gradient in self._gradients:
-            p.grad = gradient
-            self._restored.append(p)
-        self.applied += bool(self._gradients)
+        for p in (p for g in optimizer.param_groups for p in g["params"]):
+            gradient = self._gradients.pop(id(p), None)
+            if gradient is not None:
+                p.grad = gradient
+                self._restored.append(p)
+                self.applied += 1
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Not another time."""
-        self._stepped = True
-        self._gradients = []
+        self._missing = [o for o in self._missing if o is not optimizer]
 
 
 class AllParameters(Intervention):

@@ -50,7 +50,7 @@ class Rate(_ForAStep):
         """Weights that are moved by hand: `p -= lr * p.grad`."""
         if self.world.optimizers:
             return
-        for p in (p for m in self.world.models for p in m.parameters()):
+        for p in self.world.parameters():
             if p.grad is not None:
                 p.grad.mul_(float(self.value))
                 self.applied += 1

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 from torch.overrides import TorchFunctionMode
 
+from nndoctor.probe import graph
 from nndoctor.probe.changes.base import Intervention, Key
 from nndoctor.probe.changes.catalogue import make
 from nndoctor.probe.changes.names import Change
@@ -34,6 +35,7 @@ class World:
         self.models: weakref.WeakKeyDictionary[nn.Module, None] = weakref.WeakKeyDictionary()
         self.stack: list[nn.Module] = []
         self.training_forward = False  # inside a model, with gradients on as the script would have them
+        self.leaves: list[Tensor] = []
         self.losses: dict[str, Callable[..., Any]] = {}  # the watched loss functions by name
         self._ordinals: dict[tuple[Any, str], int] = {}
 
@@ -43,7 +45,9 @@ class World:
         return list(self.rates)
 
     def parameters(self) -> Iterator[Tensor]:
-        """What the optimisers hold."""
+        """What the optimisers hold; where there are none, what the first loss reached: a script may move it by hand."""
+        if not self.rates:
+            return iter(self.leaves)
         return (p for o in self.optimizers for g in o.param_groups for p in g["params"])
 
     def begin_forward(self) -> None:
@@ -234,6 +238,8 @@ class Points:
         return backward
 
     def _around_backward(self, tensor: Tensor, call: Callable[[Tensor], Any]) -> Any:
+        if self._changes and not self.world.rates and not self.world.leaves and tensor.grad_fn is not None:
+            self.world.leaves = graph.read(tensor.grad_fn).leaves
         with torch._C.DisableTorchFunction():
             for made in self._made:
                 tensor = made.before_backward(tensor)

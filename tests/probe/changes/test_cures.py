@@ -135,6 +135,34 @@ def never_stepped() -> float:
 
 
 @cured_by("step=called")
+def one_of_two_never_steps() -> float:
+    x, y = classes()
+    model = mlp(8, 3)
+    with torch.no_grad():
+        model[0].weight.mul_(0.01)
+    body, head = torch.optim.Adam(model[:4].parameters(), lr=1e-2), torch.optim.Adam(model[4].parameters(), lr=1e-2)
+    for _ in range(150):
+        body.zero_grad()
+        head.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        head.step()
+    return accuracy(model, x, y)
+
+
+@cured_by("gradients=cleared")
+def never_cleared_by_hand() -> float:
+    x, y = numbers()
+    model = mlp(4, 1)
+    for _ in range(150):
+        F.mse_loss(model(x), y).backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                assert p.grad is not None
+                p -= 0.05 * p.grad
+    return r2(model, x, y)
+
+
+@cured_by("step=called")
 def cleared_before_the_step() -> float:
     x, y = classes()
     model = mlp(8, 3)
@@ -485,7 +513,11 @@ def broadcast() -> float:
 def broadcast_by_hand() -> float:
     x, y = numbers()
     model = mlp(4, 1)
-    fit(model, lambda: ((model(x) - y[:, 0]) ** 2).mean(), _sgd(model, 0.05))
+
+    def loss() -> Tensor:
+        return ((model(x) - y[:, 0]) ** 2).mean()
+
+    fit(model, loss, _sgd(model, 0.05))
     return r2(model, x, y)
 
 
