@@ -102,7 +102,7 @@ def try_change(target: Target, settings: Settings, spelling: str, delivery: Deli
         with screen(f"{target.script}, {change.words}", settings.steps, settings.seconds, quiet) as shown:
             after, way = laboratory.run(change, shown.on_record, threading.Event())
     made = replace(compare(change, "", before, after), way=way)
-    deliver(comparison(made, before, after, delivery), delivery.output)
+    deliver(comparison(made, before, after, delivery.format == "json", delivery.look), delivery.output)
     return made
 
 

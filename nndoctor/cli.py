@@ -162,19 +162,22 @@ def _report_options(command: Command) -> Command:
 @click.option(
     "--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the recording, for `nndoctor diagnose`."
 )
-@click.option(
-    "--trials", type=click.IntRange(min=0), default=0, metavar="N",
-    help="Run the probe again without the cause for up to N leading suspects, each run as long as the first. So far for"
-    " learning rates only.  [default: 0]",
-)  # fmt: skip
+@click.option("--trials", type=int, metavar="N", help="Try the cures of the leading suspects, in N runs at most.  [default: 12]")
+@click.option("--no-trials", is_flag=True, help="Try nothing: judge by what was seen.")
+@click.option("--budget", type=float, metavar="S", help="Spend S seconds on all trials together.  [default: 60]")
+@click.option("--no-fork", is_flag=True, help="Run every trial afresh, also where a fork of the script would do.")
 @click.option("--quiet", is_flag=True, help="Show neither the script's output nor the progress.")
 @_report_options
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
 def check(
-    script: str, arguments: tuple[str, ...], module: bool, save: Path | None, quiet: bool, trials: int, **options: Any
-) -> int:
+    script: str, arguments: tuple[str, ...], module: bool, save: Path | None, quiet: bool, no_trials: bool, no_fork: bool,
+    **options: Any,
+) -> int:  # fmt: skip
     """Run SCRIPT as `python SCRIPT ARGS` would, watch its first training steps, and report what is wrong.
+
+    Where something is, the same run is tried again without the cause of each leading suspect; a trial writes no file
+    and opens no connection.
 
     The script's own output appears on stderr. Exit code: 0 for a clean run, 1 for a finding, 2 for a wrong command
     line, 3 where too little training was seen for a diagnosis.
@@ -186,8 +189,67 @@ def check(
         _require_script(Path(script))
     settings, delivery = _read(options, Path() if module else Path(script).parent)
     target = Target(script=script, arguments=arguments, module=module)
-    diagnosis = checkup.check(target, settings, delivery, save, quiet, trials)
+    tries = checkup.Tries(0 if no_trials else settings.trials, settings.budget, not no_fork)
+    diagnosis = checkup.check(target, settings, delivery, save, quiet, tries)
     return exit_code(diagnosis, settings.fail_on)
+
+
+@nndoctor.command(
+    "try",
+    short_help="Run a script as it is and with one change, and compare.",
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS]",
+    epilog=_examples(
+        "nndoctor try --change lr*0.1 train.py",
+        "nndoctor try --change activation=relu --steps 1000 train.py --epochs 5",
+        "nndoctor try --change one-batch=repeated -m package.train",
+        "nndoctor try --list",
+    ),
+)
+@click.option("--change", metavar="CHANGE", help="What to change; --list shows what can be.")
+@click.option("--list", "listed", is_flag=True, help="List every change, and exit.")
+@click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in `python -m`.")
+@click.option("--steps", type=int, metavar="N", help="Stop each run after N optimiser steps ...  [default: 300]")
+@click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
+@click.option("--timeout", type=float, metavar="S", help="Stop a run after S seconds, come what may.  [default: 600]")
+@click.option("--no-fork", is_flag=True, help="Run the trial afresh, also where a fork of the script would do.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--format", type=_FORMATS, help="For a person or for a machine.  [default: text]")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the comparison to FILE.")
+@click.option("--color", type=_COLORS, default="auto", help="Colour the text.  [default: auto]")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE",
+    help="Settings in YAML or TOML, instead of [tool.nndoctor] in the nearest pyproject.toml.",
+)  # fmt: skip
+@click.argument("script", required=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+def try_(
+    change: str | None, listed: bool, script: str | None, arguments: tuple[str, ...], module: bool, quiet: bool, no_fork: bool,
+    color: str, **options: Any,
+) -> int:  # fmt: skip
+    """Run SCRIPT twice, as it is and with one CHANGE of the run, and print both curves and what came of it.
+
+    Your file is not edited; neither run writes a file or opens a connection. Exit code: 0 where the two could be
+    compared, 2 for a wrong command line, 3 where the change could not be made or nothing compared.
+    """
+    from nndoctor import checkup
+    from nndoctor.probe.changes.names import KINDS, parse
+    from nndoctor.probe.launch import Target
+    from nndoctor.report.trials import change_list
+
+    if listed:
+        checkup.deliver(change_list(KINDS, _look(color)), None)
+        return EXIT_CLEAN
+    if script is None or change is None:
+        raise click.UsageError(f"missing {'SCRIPT' if change else '--change'}")
+    parse(change)
+    if not module:
+        _require_script(Path(script))
+    given = {**options, "color": color, "verbose": False, "select": (), "ignore": ()}
+    settings, delivery = _read(given, Path() if module else Path(script).parent)
+    target = Target(script=script, arguments=arguments, module=module)
+    made = checkup.try_change(target, settings, change, delivery, quiet, not no_fork)
+    return EXIT_CLEAN if made.possible else EXIT_NO_DIAGNOSIS
 
 
 @nndoctor.command(

@@ -29,6 +29,8 @@ class Settings:
     steps: int = 300
     seconds: float = 60.0
     timeout: float = 600.0
+    trials: int = 12  # at most; 0: none
+    budget: float = 60.0  # seconds for all trials together
     fail_on: str = "warning"
     format: str = "text"
     select: frozenset[str] = frozenset()  # cause ids; empty: all
@@ -183,6 +185,16 @@ def _whole(value: Any, names: Names) -> int:
     return int(found)
 
 
+def _count(value: Any, names: Names) -> int:
+    """A whole number from 0; `false` in a file stands for none, `true` for as many as there are by default."""
+    if isinstance(value, bool):
+        return Settings.trials if value else 0
+    found = _number(value)
+    if found != int(found) or found < 0:
+        raise _WrongError(f"must be a whole number from 0, not {value!r}")
+    return int(found)
+
+
 def _one_of(valid: tuple[str, ...]) -> Callable[[Any, Names], str]:
     def read(value: Any, names: Names) -> str:
         if value not in valid:
@@ -224,6 +236,8 @@ KEYS: dict[str, Callable[[Any, Names], Any]] = {
     "steps": _whole,
     "seconds": _positive,
     "timeout": _positive,
+    "trials": _count,
+    "budget": _positive,
     "fail-on": _one_of(FAIL_ON),
     "format": _one_of(FORMATS),
     "select": _causes,

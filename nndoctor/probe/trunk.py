@@ -54,16 +54,24 @@ class Trunk:
         """How many more trials it can grow."""
         return len(self._branches) - self._made
 
-    def run(self, changes: tuple[str, ...], threads: int, on_record: Callable[[Any], None] | None, enough: threading.Event) -> Recording:
-        """One trial, as `launch.watch` runs it. Several threads may call this."""
+    def run(
+        self, changes: tuple[str, ...], on_record: Callable[[Any], None] | None, enough: threading.Event, patience: float
+    ) -> Recording | None:
+        """One trial, as `launch.watch` runs it; None where it made no step for `patience` seconds. Several threads may call this.
+
+        It runs on one thread: the workers of OpenMP do not outlive a fork, and a copy that wants them waits for ever.
+        Other libraries may have such workers, too.
+        """
         with self._ordering:
             number, self._made = self._made, self._made + 1
-            os.write(self._orders, f"{number} {threads} {','.join(changes)}\n".encode())
+            os.write(self._orders, f"{number} 1 {','.join(changes)}\n".encode())
             answer = self._answer()
         started = time.monotonic()
         records = Records(self._branches[number], self._target, self._limits, on_record)
-        in_time = _wait(int(answer), records, started + self._limits.timeout, enough) if answer else True
+        in_time = _wait(int(answer), records, started + self._limits.timeout, enough, started + patience) if answer else True
         records.close()
+        if in_time is None:
+            return None
         reason = "lost" if in_time else "timeout"
         end = records.end or End(reason, records.steps, records.backwards, 0, records.seconds, time.monotonic() - started)
         recording = records.finish(end)
@@ -90,15 +98,16 @@ class Trunk:
         self._output.close()
 
 
-def _wait(pid: int, records: Records, deadline: float, enough: threading.Event) -> bool:
-    """Until the trial's pipe is closed. False at the deadline, when it is killed."""
+def _wait(pid: int, records: Records, deadline: float, enough: threading.Event, first_step: float) -> bool | None:
+    """Until the trial's pipe is closed. Past the deadline it is killed: False; where it has not moved by `first_step`: None."""
     told = False
     while not records.over.wait(0.05):
-        late = time.monotonic() > deadline
+        now = time.monotonic()
+        stuck = now > first_step and not records.steps and not records.backwards
         with contextlib.suppress(ProcessLookupError):
-            if late or records.timed_out:
+            if now > deadline or records.timed_out or stuck:
                 os.kill(pid, signal.SIGKILL)
-                return not late
+                return None if stuck else records.timed_out
             if enough.is_set() and not told:
                 told = True
                 os.kill(pid, signal.SIGUSR2)

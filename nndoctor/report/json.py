@@ -36,13 +36,14 @@ def render(diagnosis: Diagnosis) -> str:
             "reasons": list(diagnosis.reasons),
             "symptoms": [_symptom(s) for s in diagnosis.symptoms],
             "ruled_out": [_ruled_out(r) for r in diagnosis.ruled_out],
+            "trials": [trial_document(t) for t in diagnosis.trials],
         }
     )
 
 
 def dump(document: dict[str, Any]) -> str:
     """Any document of ours as JSON, whatever numbers it holds."""
-    return json.dumps(_spelt(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(spelt(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _suspect(suspect: Suspect) -> dict[str, Any]:
@@ -52,14 +53,14 @@ def _suspect(suspect: Suspect) -> dict[str, Any]:
         "title": cause.title,
         "severity": suspect.severity,
         "confidence": suspect.confidence,
-        "confirmed": made.confirmed if made is not None else None,
+        "confirmed": made.confirmed if made is not None and made.possible else None,
         "location": _location(suspect),
         "evidence": [_symptom(s) for s in suspect.evidence],
         "against": [_symptom(s) for s in suspect.against],
         "fix": chosen[0].text if chosen else "",
         "fixes": [{"text": f.text, "code": f.code} for f in chosen],
         "documents": list(cause.documents),
-        "trial": _trial(made) if made is not None else None,
+        "trial": trial_document(made) if made is not None else None,
         "consequence_of": suspect.consequence_of,
     }
 
@@ -85,13 +86,21 @@ def _symptom(symptom: Symptom) -> dict[str, Any]:
     }
 
 
-def _trial(made: Trial) -> dict[str, Any]:
+def trial_document(made: Trial) -> dict[str, Any]:
+    """One trial, possible or not."""
     return {
         "change": made.change,
+        "spelling": made.spelling or None,
+        "cause": made.cause or None,
+        "outcome": made.outcome,
         "steps": made.steps,
         "before": made.before,
         "after": made.after,
-        "measure": made.measure,
+        "measure": made.measure or None,
+        "gain": made.gain,
+        "reason": made.reason or None,
+        "seconds": made.seconds,
+        "way": made.way or None,
     }
 
 
@@ -131,12 +140,12 @@ def _ruled_out(ruled_out: RuledOut) -> dict[str, Any]:
     return {"id": ruled_out.cause.id, "reason": ruled_out.reason}
 
 
-def _spelt(value: Any) -> Any:
+def spelt(value: Any) -> Any:
     """The same structure with every number that JSON cannot hold spelt out, and text that UTF-8 cannot hold replaced."""
     if isinstance(value, float) and not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")  # lone surrogates come from undecodable file names
     if isinstance(value, dict):
-        return {str(k): _spelt(v) for k, v in value.items()}
-    return [_spelt(v) for v in value] if isinstance(value, (list, tuple)) else value
+        return {str(k): spelt(v) for k, v in value.items()}
+    return [spelt(v) for v in value] if isinstance(value, (list, tuple)) else value

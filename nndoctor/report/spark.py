@@ -13,7 +13,7 @@ from itertools import groupby
 
 from rich.text import Text
 
-from nndoctor.report.words import count, number
+from nndoctor.report.words import clean, count, number
 
 # Bits of a Braille character by column and row of its dots (Unicode 11.0, section 21.1).
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
@@ -70,6 +70,33 @@ def draw(training: Points, validation: Points = (), constant: float | None = Non
     lines.append(_foot(margin, columns, last))
     lines.extend(_key(training, bool(circles), scale, constant, margin + 2, width))
     return lines
+
+
+_STYLES = ("cyan", "bold yellow", "bold magenta", "bold green")
+
+
+def draw_together(curves: Sequence[tuple[str, Points]], width: int = 72) -> list[Text]:
+    """Several training curves on one scale, each under its name; empty where no loss was finite."""
+    scale = _scale([v for _, points in curves for _, v in points], None)
+    if scale is None:
+        return []
+    last = max((s for _, points in curves for s, _ in points), default=1)
+    labels = _labels(scale, None, _LOW_HEIGHT)
+    margin = max(len(s) for s in labels.values())
+    columns = max(width - margin - 2, 10)
+    lines: list[Text] = []
+    for (name, points), style in zip(curves, _STYLES, strict=False):
+        broken = _broken(points, columns, last)
+        lines.append(Text(f"{' ' * (margin + 2)}{clean(name)}", style=style))
+        for row, cells in enumerate(_line(points, scale, columns, _LOW_HEIGHT, last)):
+            label = labels.get(row, "")
+            marks = [(f"{label:>{margin}} {'┤' if label else '│'}", "dim")]
+            marks += [
+                ("×", "bold red") if row == 0 and c in broken else (chr(0x2800 + bits), style) if bits else (" ", "")
+                for c, bits in enumerate(cells)
+            ]  # fmt: skip
+            lines.append(_joined(marks))
+    return [*lines, _foot(margin, columns, last)]
 
 
 def _finite(value: float | None) -> bool:

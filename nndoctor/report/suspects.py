@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from nndoctor.diagnosis.model import Suspect, Trial
+from nndoctor.diagnosis.model import Suspect
 from nndoctor.knowledge.model import Fix
 from nndoctor.report.frame import code_frame
 from nndoctor.report.page import Page, Part, text
 from nndoctor.report.sources import cited
-from nndoctor.report.words import clean, count, number, percent, place
+from nndoctor.report.trials import sentence
+from nndoctor.report.words import clean, count, percent, place
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 _EVIDENCE, _AGAINST, _FIXES, _BELOW, _NOTES = 5, 2, 2, 3, 3
@@ -43,7 +44,7 @@ def first_suspect(page: Page, suspect: Suspect, script: str, verbose: bool) -> N
     page.bullets([text(("against it: ", "dim"), clean(s.text)) for s in against], indent=3)
     if suspect.trial is not None:
         page.gap()
-        page.prose(trial(suspect.trial), indent=3, label=("tried", "dim"), hang=_MARGIN)
+        page.prose(sentence(suspect.trial), indent=3, label=("tried", "dim"), hang=_MARGIN)
     _where(page, suspect, script)
     page.gap()
     for i, fix in enumerate(fixes(suspect) if verbose else fixes(suspect)[:_FIXES]):
@@ -90,13 +91,6 @@ def _fix(page: Page, fix: Fix, label: str) -> None:
         page.put(text((line, "green")), indent=max(min(3 + _MARGIN + 2, room), 5))
 
 
-def trial(made: Trial) -> str:
-    """What a trial did and what came of it."""
-    outcome = "that confirms it" if made.confirmed else "that does not confirm it"
-    change = f"{clean(made.measure)} {number(made.before)} → {number(made.after)}"
-    return f"{clean(made.change)}: {change} in {count(made.steps, 'step')}; {outcome}"
-
-
 def further_suspects(page: Page, suspects: list[Suspect], verbose: bool) -> None:
     """The suspects from the second on: the strongest evidence, the place and the first fix."""
     shown = suspects if verbose else suspects[:_BELOW]
@@ -106,7 +100,7 @@ def further_suspects(page: Page, suspects: list[Suspect], verbose: bool) -> None
         evidence = suspect.evidence if verbose else suspect.evidence[:1]
         page.bullets([clean(s.text) for s in evidence], indent=3)
         if suspect.trial is not None:
-            page.prose(trial(suspect.trial), indent=3, label=("tried", "dim"), hang=_MARGIN)
+            page.prose(sentence(suspect.trial), indent=3, label=("tried", "dim"), hang=_MARGIN)
         where = " ".join(x for x in (place(suspect.location), f"in {suspect.module}" if suspect.module else "") if x)
         if where:
             page.prose(clean(where), indent=3, label=("where", "dim"), hang=_MARGIN)

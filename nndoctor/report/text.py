@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from nndoctor.diagnosis.model import Diagnosis, Suspect
 from nndoctor.record.model import Recording
-from nndoctor.report import details, facts, suspects
+from nndoctor.report import details, facts, suspects, trials
 from nndoctor.report.layers import layer_table
 from nndoctor.report.page import LINE, Look, Page, text
 from nndoctor.report.spark import draw
@@ -50,6 +50,7 @@ def render(diagnosis: Diagnosis, look: Look) -> str:
     if mild:
         page.gap()
         suspects.notes(page, mild, look.verbose)
+    trials.table(page, diagnosis.trials, look.verbose)
     if diagnosis.verdict != "inconclusive":
         _traceback(page, diagnosis.recording)
     if look.verbose:
@@ -70,7 +71,9 @@ def _headline(page: Page, diagnosis: Diagnosis) -> None:
     elif diagnosis.verdict == "healthy" or not grave:
         page.line(word, "  ", ("nothing is wrong as far as ", "bold"), (_seen(diagnosis.recording), "bold"))
     else:
-        line = text(word, "  ", (clean(grave[0].cause.title), "bold"), f" · {percent(grave[0].confidence)} sure")
+        proved = grave[0].trial is not None and grave[0].trial.confirmed
+        sure = "proved by trial" if proved else f"{percent(grave[0].confidence)} sure"
+        line = text(word, "  ", (clean(grave[0].cause.title), "bold"), f" · {sure}")
         where = grave[0].location
         if where is not None:
             full, short = place(where), place(replace(where, file=PurePath(where.file).name))

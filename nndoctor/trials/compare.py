@@ -36,8 +36,8 @@ class Score:
     skill: float
 
 
-def compare(change: Change, cause: str, before: Recording, after: Recording, other: float | None = None) -> Trial:
-    """The outcome of a change. `other` is the skill of the run as it is under another seed, where that was tried."""
+def compare(change: Change, cause: str, before: Recording, after: Recording, other: Recording | None = None) -> Trial:
+    """The outcome of a change. `other` is the run as it is under another seed, where that was tried."""
     made = next((c for c in after.changes if c.change == change.spelling), None)
     steps = min(len(before.steps), len(after.steps))
 
@@ -58,8 +58,10 @@ def compare(change: Change, cause: str, before: Recording, after: Recording, oth
         return impossible("the changed run's loss is another one, and there is no score to compare")
     one, two = pair
     gain = two.skill - one.skill
+    third = scores(change, before, cut(other, steps)) if other is not None else None
+    again = third[1].skill if third is not None else None
     return Trial(
-        change.words, steps, one.value, two.value, two.measure, judge(change, one.skill, gain, other), change.spelling, cause,
+        change.words, steps, one.value, two.value, two.measure, judge(change, one.skill, gain, again), change.spelling, cause,
         change.kind.size, gain=gain, reached=two.skill, losses=thinned(after),
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from nndoctor.record.model import Recording
 
 _MOST_BRANCHES = 16
 _MOST_WORKERS = 4
+_LEAST_PATIENCE = 5.0  # seconds, beyond what the whole of the watched run took, in which a fork must make its first step
 _SHARE_OF_MEMORY = 0.5
 
 
@@ -29,6 +30,7 @@ class Laboratory:
     def __init__(self, target: launch.Target, limits: launch.Limits, control: Recording | None = None, fork: bool = True) -> None:
         self._target, self._limits, self._fork = target, limits, fork
         self.workers = _workers(control) if control is not None else 1
+        self._patience = _LEAST_PATIENCE + (control.end.seconds if control is not None and control.end is not None else limits.seconds)
         self.threads = max(1, len(_cores()) // self.workers)
         self.refusal = "" if fork else "not wanted"
         self._trunk: Trunk | None = None
@@ -53,7 +55,10 @@ class Laboratory:
         if not change.kind.starts:
             trunk = self._grown()
             if trunk is not None and trunk.left:
-                return trunk.run((change.spelling,), self.threads, on_record, enough), "fork"
+                made = trunk.run((change.spelling,), on_record, enough, self._patience)
+                if made is not None:
+                    return made, "fork"
+                self.refusal = "a forked run did not move"
         return self._afresh((change.spelling,), on_record, enough), "fresh"
 
     def _afresh(self, changes: tuple[str, ...], on_record: Callable[[Any], None] | None, enough: threading.Event) -> Recording:

@@ -75,7 +75,7 @@ class _Trials:
         self.made: list[Trial] = []
         self._recordings: dict[str, Recording] = {}
         self._running: dict[Future[tuple[Recording, str]], _Run] = {}
-        self._other: float | None = None  # skill of the run as it is, under another seed
+        self._other: Recording | None = None  # the run as it is, under another seed
 
     def make(self) -> None:
         """Until the case is closed or the budget spent."""
@@ -150,7 +150,7 @@ class _Trials:
         trial = compare(order.change, order.cause, self._diagnosis.recording, recording, self._other)
         self.made.append(dataclasses.replace(trial, seconds=seconds, way=way))
         if order.change.spelling == _OTHER_SEED:
-            self._other = trial.reached
+            self._other = recording
             self.made = [self._judged_again(t) for t in self.made]
 
     def _judged_again(self, trial: Trial) -> Trial:
