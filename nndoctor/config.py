@@ -29,13 +29,13 @@ class Settings:
     steps: int = 300
     seconds: float = 60.0
     timeout: float = 600.0
-    trials: int = 12  # at most; 0: none
-    budget: float = 60.0  # seconds for all trials together
     fail_on: str = "warning"
     format: str = "text"
     select: frozenset[str] = frozenset()  # cause ids; empty: all
     ignore: frozenset[str] = frozenset()
     thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # by symptom name
+    trials: int = 12  # at most; 0: none
+    budget: float = 60.0  # seconds for all trials together
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,12 @@ class Cause:
     needs: list[str]  # at least one of these symptoms must hold; a cause without any is never suspected
     evidence: list[Evidence]
     leads_to: list[str]  # causes that this one brings about; they stand below it
-    cures: list[str]  # changes that take it away, as `nndoctor try` spells them, the smallest edit first; [] where none does
     known_problems: str
     fixes: list[Fix]
     documents: list[str]  # claim ids
     references: list[str] = field(default_factory=list)
+    # Changes that take it away, as `nndoctor try` spells them, the smallest edit first; none where no change of the run does.
+    cures: list[str] = field(default_factory=list)
 
     def fixes_for(self, symptoms: Collection[str]) -> list[Fix]:
         """The fixes that suit a run with these symptoms, best first: those made for one of them, then the general."""

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from nndoctor.diagnosis.model import Suspect, Trial
+from nndoctor.diagnosis.model import Curve, Diagnosis, Suspect, Trial
 from nndoctor.diagnosis.rank import Scored, after_trials, rank, score
 from nndoctor.knowledge.model import Cause, Evidence, Fix
+from nndoctor.record.model import Recording
 from nndoctor.symptoms.catalogue import FACTS
 from nndoctor.symptoms.model import Symptom
+from tests.symptoms.build import header
 
 # One fact (a missing call) and what is inferred from how a run went.
 FACT, OTHER_FACT = "no-step", "double-softmax"
@@ -213,44 +215,11 @@ def test_what_does_not_explain_dynamics(why: str, first: Cause, second: Cause) -
     assert [None, None] == [s.consequence_of for s in found.values()], why
 
 
-# --- 5. a trial outweighs all this ---------------------------------------------------------------------------------
-
-
-def suspect(name: str, confidence: float, severity: str, confirmed: bool | None) -> Suspect:
-    """A suspect; `confirmed` is None where no trial was made."""
-    trial = None if confirmed is None else Trial("rate divided by ten", 100, 2.0, 0.5, "loss", confirmed)
-    return Suspect(cause(name, loss_flat=1.0), confidence, severity, [], trial=trial)
-
-
-def test_a_confirmed_suspect_stands_first() -> None:
-    """Rule 5: above any that was not tried, and with more confidence than its evidence gave."""
-    found = after_trials([suspect("a", 0.9, "error", None), suspect("b", 0.6, "warning", True)])
-
-    assert ["b", "a"] == [s.cause.id for s in found]
-    assert 0.9 < found[0].confidence < 1
-    assert ["warning", "error"] == [s.severity for s in found]
-
-
-def test_a_confirmed_note_is_an_error() -> None:
-    """Rule 5: the run learns without it, which is more than advice."""
-    assert ["error"] == [s.severity for s in after_trials([suspect("a", 0.3, "note", True)])]
-
-
-def test_a_refuted_suspect_is_a_note_and_stands_last() -> None:
-    """Rule 5: its confidence falls; the others keep theirs, and their order."""
-    found = after_trials([suspect("a", 0.9, "error", False), suspect("b", 0.7, "error", None), suspect("c", 0.6, "error", None)])
-
-    assert ["b", "c", "a"] == [s.cause.id for s in found]
-    assert [0.7, 0.6] == [s.confidence for s in found[:2]]
-    assert found[-1].confidence < 0.5
-    assert "note" == found[-1].severity
-
-
-# --- 6. the weaker of two keeps what the stronger does not explain -------------------------------------------------
+# --- 5. the weaker of two keeps what the stronger does not explain -------------------------------------------------
 
 
 def test_the_weaker_loses_half_of_what_both_explain() -> None:
-    """Rule 6: shared evidence counts half for it; its own counts in full, and the stronger loses nothing."""
+    """Rule 5: shared evidence counts half for it; its own counts in full, and the stronger loses nothing."""
     strong = cause("strong", loss_flat=4.0, updates_tiny=2.0)
     weak = cause("weak", loss_flat=4.0, loss_crawls=1.0)
 
@@ -262,13 +231,117 @@ def test_the_weaker_loses_half_of_what_both_explain() -> None:
 
 
 def test_a_weak_cause_takes_nothing_from_a_weaker_one() -> None:
-    """Rule 6: the stronger has to be likely; and what speaks against a cause is not shared."""
+    """Rule 5: the stronger has to be likely; and what speaks against a cause is not shared."""
     unlikely, weaker = cause("unlikely", loss_flat=3.5), cause("weaker", loss_flat=3.0)
     likely = cause("likely", loss_flat=5.0, learns=-0.1)
     doubted = cause("doubted", loss_crawls=4.5, learns=-1.0)
 
     assert -1.0 == pytest.approx(ranked([unlikely, weaker], FLAT)["weaker"].odds)
     assert -0.5 == pytest.approx(ranked([likely, doubted], FLAT, CRAWLS, "learns")["doubted"].odds)
+
+
+# --- 6 to 9. a trial outweighs all this ----------------------------------------------------------------------------
+
+NAMES = ("a", "b", "c", "d")
+CAUSES = {name: cause(name, loss_flat=1.0) for name in NAMES}
+FACTUAL = [symptom(FACT)]
+
+
+def suspect(name: str, confidence: float = 0.8, severity: str = "error", evidence: list[Symptom] | None = None) -> Suspect:
+    return Suspect(CAUSES[name], confidence, severity, evidence or [])
+
+
+def trial(name: str, outcome: str, gain: float = 0.0, size: int = 1, spelling: str = "") -> Trial:
+    """A trial of a run that scores 0."""
+    return Trial("a change", 100, 0.1, 0.1 + gain, "accuracy", outcome, spelling or f"of {name}", name, size, gain=gain, reached=gain)
+
+
+def tried(suspects: list[Suspect], trials: list[Trial], hidden: list[Suspect] | None = None, failing: bool = True) -> Diagnosis:
+    diagnosis = Diagnosis("sick", suspects, [], [], Curve("", None, None, None), [], Recording(header()), hidden or [], failing)
+    return after_trials(diagnosis, trials, CAUSES)
+
+
+def test_a_confirmed_suspect_stands_first() -> None:
+    """Rule 6: above any that was not tried, and with more confidence than its evidence gave."""
+    found = tried([suspect("a", 0.9), suspect("b", 0.6, "warning")], [trial("b", "confirmed", 0.8)]).suspects
+
+    assert ["b", "a"] == [s.cause.id for s in found]
+    assert 0.9 < found[0].confidence < 1
+    assert ["warning", "error"] == [s.severity for s in found]
+
+
+def test_what_was_confirmed_is_told() -> None:
+    """Rule 6: a note, a hidden suspicion, or a cause that nobody thought of."""
+    note = tried([suspect("a", 0.9), suspect("b", 0.3, "note")], [trial("b", "confirmed", 0.8)]).suspects
+    hidden = tried([suspect("a", 0.9)], [trial("b", "confirmed", 0.8)], [suspect("b", 0.1, "note")]).suspects
+    unthought = tried([suspect("a", 0.9)], [trial("b", "confirmed", 0.8)]).suspects
+
+    for found in (note, hidden, unthought):
+        assert ("b", "error") == (found[0].cause.id, found[0].severity)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "first"),
+    [
+        ((0.90, 3), (0.85, 1), "b"),  # matched by a smaller edit
+        ((0.90, 3), (0.70, 1), "a"),  # not matched
+        ((0.90, 1), (0.95, 1), "a"),  # alike: the stronger suspicion
+    ],
+)
+def test_the_smallest_of_several_cures_names_the_cause(one: tuple[float, int], other: tuple[float, int], first: str) -> None:
+    """Rule 6: among those that do about as well as the best."""
+    made = [trial("a", "confirmed", *one), trial("b", "confirmed", *other)]
+    found = tried([suspect("a", 0.9), suspect("b", 0.6)], made).suspects
+
+    assert first == found[0].cause.id
+    assert first == found[1].consequence_of
+    assert ["error", "warning"] == [s.severity for s in found]
+
+
+def test_a_refuted_suspect_sinks() -> None:
+    """Rule 7: below those that were not refuted; to a note once another one is confirmed."""
+    alone = tried([suspect("a", 0.9), suspect("b", 0.7), suspect("c", 0.6)], [trial("a", "refuted")]).suspects
+    beaten = tried([suspect("a", 0.9), suspect("b", 0.7)], [trial("a", "refuted"), trial("b", "confirmed", 0.8)]).suspects
+
+    assert ["b", "c", "a"] == [s.cause.id for s in alone]
+    assert [0.7, 0.6] == [s.confidence for s in alone[:2]]
+    assert ("error", True) == (alone[-1].severity, alone[-1].confidence < 0.5)
+    assert [("b", "error"), ("a", "note")] == [(s.cause.id, s.severity) for s in beaten]
+
+
+def test_a_run_that_learns_is_healthy_once_its_suspects_are_refuted() -> None:
+    """Rule 7: but not where the run fails, nor where a fact stands against it."""
+    refuted = [trial("a", "refuted")]
+
+    assert "healthy" == tried([suspect("a")], refuted, failing=False).verdict
+    assert "sick" == tried([suspect("a")], refuted, failing=True).verdict
+    assert "sick" == tried([suspect("a", evidence=FACTUAL)], refuted, failing=False).verdict
+
+
+@pytest.mark.parametrize("outcome", ["not possible", "unclear"])
+def test_a_trial_that_says_nothing_changes_nothing(outcome: str) -> None:
+    """Rule 8: the suspect keeps its rank, and carries the trial."""
+    found = tried([suspect("a", 0.9), suspect("b", 0.7)], [trial("a", outcome, 0.15)]).suspects
+
+    assert [("a", 0.9, "error"), ("b", 0.7, "error")] == [(s.cause.id, s.confidence, s.severity) for s in found]
+    assert found[0].trial is not None and outcome == found[0].trial.outcome
+
+
+def test_of_several_trials_the_best_counts() -> None:
+    """One cure in three suffices."""
+    made = [trial("a", "refuted", -0.5), trial("a", "confirmed", 0.6), trial("a", "not possible")]
+
+    assert tried([suspect("a")], made).suspects[0].trial is made[1]
+
+
+@pytest.mark.parametrize(("reached", "first"), [(0.95, "a"), (0.2, "b")])
+def test_a_control_speaks_for_a_family(reached: float, first: str) -> None:
+    """Rule 9: one batch that can be memorised acquits model, loss and loop."""
+    data = Suspect(replace(CAUSES["a"], stage="data"), 0.55, "error", [])
+    model = Suspect(replace(CAUSES["b"], stage="model"), 0.6, "error", [])
+    control = replace(trial("", "control", spelling="one-batch=repeated"), reached=reached)
+
+    assert first == tried([model, data], [control]).suspects[0].cause.id
 
 
 # --- the whole ----------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ evidence:
   - {symptom: loss-oscillates, weight: 2}
   - {symptom: learns, weight: -3.5}
 leads_to: [dead]
+cures: [lr*0.1]
 known_problems: Small batches swing as well.
 fixes:
   - text: Divide the rate by ten.
@@ -55,6 +56,7 @@ prior: -4
 needs: []
 evidence: []
 leads_to: []
+cures: []
 known_problems: Some are always silent.
 fixes:
   - {text: Use another unit., code: unit = nn.LeakyReLU()}
@@ -93,6 +95,7 @@ def test_page_becomes_typed_cause(tmp_path: Path) -> None:
             needs=["loss-oscillates", "updates-huge"],
             evidence=[Evidence("loss-oscillates", 2.0), Evidence("learns", -3.5)],
             leads_to=["dead"],
+            cures=["lr*0.1"],
             known_problems="Small batches swing as well.",
             fixes=[
                 Fix("Divide the rate by ten.", 'for group in optimizer.param_groups:\n    group["lr"] /= 10'),
@@ -225,8 +228,8 @@ def test_names_of_symptoms_are_free_without_a_list(tmp_path: Path) -> None:
         pytest.param(
             "known_problems: Small",
             "known_problem: Small",
-            "known_problem: unknown key; valid: known_problems, documents, evidence, fixes, id, leads_to, needs, prior "
-            "... 14 in all",
+            "known_problem: unknown key; valid: known_problems, cures, documents, evidence, fixes, id, leads_to, needs "
+            "... 15 in all",
             id="unknown key",
         ),
         pytest.param(

@@ -185,6 +185,22 @@ def noisy(i: int) -> float:
     return math.sin(12.9898 * i) * math.cos(78.233 * i)
 
 
+BYPASSED = Trial(
+    "output activation bypassed", 161, 0.21, 0.97, "accuracy", "confirmed", "output=identity", "loss-input",
+    gain=0.84, reached=0.96, seconds=3.1, way="fork", losses=[(n, 2.3 / n) for n in range(1, 162, 20)],
+)  # fmt: skip
+REFUTED = Trial(
+    "learning rate x 10", 161, 0.21, 0.18, "accuracy", "refuted", "lr*10", "lr-too-low", 1, -0.03, 0.09, seconds=2.7, way="fork"
+)
+IMPOSSIBLE = Trial(
+    "loader shuffled", 161, None, None, "", "not possible", "loader=shuffled", "not-shuffled",
+    reason="there was nothing in this run that it could change", seconds=4.4, way="fresh",
+)  # fmt: skip
+CONTROL = Trial(
+    "one batch, repeated", 161, 0.21, 0.95, "accuracy", "control", "one-batch=repeated", "", 1, 0.8, 0.94, seconds=2.2, way="fork"
+)
+
+
 def sick() -> Diagnosis:
     """A softmax before cross-entropy: two suspects, one a consequence, and two notes."""
     recording = Recording(header())
@@ -203,7 +219,7 @@ def sick() -> Diagnosis:
         suspects=[
             Suspect(
                 LOSS_INPUT, 0.97, "error", [DOUBLE, ROWS, FLAT], [], Place(SCRIPT, 14, "build"), "net.3",
-                Trial("softmax bypassed", 161, 2.243, 0.312, "loss", True),
+                BYPASSED,
             ),
             Suspect(LR_LOW, 0.21, "warning", [TINY, FLAT], [], Place(SCRIPT, 22), consequence_of="loss-input"),
             Suspect(INIT, 0.06, "warning", [FLAT], [PRESENT]),
@@ -211,6 +227,7 @@ def sick() -> Diagnosis:
             Suspect(BATCH, 0.1, "note", [], location=Place(SCRIPT, 18)),
         ],
         symptoms=[DOUBLE, ROWS, FLAT, TINY, PRESENT],
+        trials=[BYPASSED, REFUTED, IMPOSSIBLE, CONTROL],
         ruled_out=[
             RuledOut(cause("dying-relu", "ReLU units that are dead"), "3.1 % of the units of net.1 never fired; half would be a fault."),
             RuledOut(cause("missing-zero-grad", "Gradients that are never cleared"), "No gradient was left over when backward began."),

@@ -76,7 +76,7 @@ def test_first_line_is_the_verdict(at_script: Path) -> None:
     """The first line says sick or healthy, and the first suspect with its place."""
     first = {name: render(make(), Look(80)).splitlines()[0] for name, make in samples.SAMPLES.items()}
 
-    assert first["sick"] == "SICK  Softmax before a loss that applies its own · 97 % sure · train.py:14"
+    assert first["sick"] == "SICK  Softmax before a loss that applies its own · proved by trial · train.py:14"
     assert first["healthy"] == "HEALTHY  nothing is wrong as far as 300 steps show"
     assert first["diverged"] == "SICK  Learning rate too high · 99 % sure · runs/train [v2].py:22"
     assert first["inconclusive"].startswith("INCONCLUSIVE  no diagnosis: the script raised FileNotFoundError")

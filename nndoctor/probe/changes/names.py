@@ -86,7 +86,9 @@ class Change:
     @property
     def words(self) -> str:
         """As the report says it."""
-        value = {"log-softmax": "log-softmax", "identity": "nothing"}.get(self.value, self.value)
+        value = self.value
+        if self.spelling == "output=identity":
+            return "output activation bypassed"
         if self.kind.name == "clip":
             value = "off" if self.value == "off" else f"at norm {self.value}"
         if self.kind.name == "loss" and self.value in ("stable", "negated"):
