@@ -23,7 +23,7 @@ from nndoctor.record.model import Recording, Step
 from nndoctor.version import __version__
 from tests.report import samples
 
-COMMANDS = ("check", "diagnose", "explain", "causes", "symptoms")
+COMMANDS = ("check", "diagnose", "explain", "causes", "symptoms", "try")
 SCRIPT = """
 import sys
 import torch
@@ -52,6 +52,8 @@ class Watched:
     calls: list[tuple[Any, Any]] = field(default_factory=list)
     options: list[Any] = field(default_factory=list)
     recordings: list[Recording] = field(default_factory=list)
+    budgets: list[Any] = field(default_factory=list)
+    forks: list[bool] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -72,6 +74,12 @@ def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
         state.recordings.append(recording)
         return state.diagnosis
 
+    def try_suspects(diagnosis: Diagnosis, causes: Any, laboratory: Any, budget: Any, shown: Any) -> Diagnosis:
+        state.budgets.append(budget)
+        state.forks.append(laboratory._fork)
+        return diagnosis
+
+    monkeypatch.setattr("nndoctor.trials.run.try_suspects", try_suspects)
     monkeypatch.setattr("nndoctor.probe.launch.watch", watch)
     monkeypatch.setattr("nndoctor.diagnosis.engine.diagnose", diagnose)
     monkeypatch.chdir(tmp_path)
@@ -177,6 +185,18 @@ def test_options_reach_their_places(watched: Watched) -> None:
     assert (5, 6.5, 7.0) == (limits.steps, limits.seconds, limits.timeout)
     assert {"lr-too-low", "lr-too-high", "loss-input"} == options.select
     assert {"not-shuffled"} == options.ignore
+
+
+def test_how_much_is_tried(watched: Watched, tmp_path: Path) -> None:
+    """By default a dozen trials in a minute; a healthy run costs none, nor one of which nothing can be said."""
+    for options in ([], ["--trials", "3", "--budget", "20"], ["--no-fork"], ["--no-trials"], ["--trials", "0"]):
+        run(["check", "--quiet", *options, "train.py"])
+    for sample in (samples.healthy(), samples.inconclusive()):
+        watched.diagnosis = sample
+        run(["check", "--quiet", "train.py"])
+
+    assert [(12, 60.0), (3, 20.0), (12, 60.0)] == [(b.most, b.seconds) for b in watched.budgets]
+    assert [True, True, False] == watched.forks
 
 
 def test_pyproject_beside_the_script(watched: Watched, tmp_path: Path) -> None:
@@ -323,6 +343,14 @@ def test_width_of_the_terminal(
         (["explain", "lr-to-high"], "'lr-to-high' is no cause; did you mean 'lr-too-high'? `nndoctor causes` lists"),
         (["explain", "zzzzzz"], "'zzzzzz' is no cause; `nndoctor causes` lists all of them"),
         (["explain", "loss-flat"], "'loss-flat' is a symptom, not a cause; `nndoctor symptoms` explains it"),
+        (["check", "--trials", "-1", "train.py"], "command line: trials must be a whole number from 0, not -1"),
+        (["check", "--budget", "0", "train.py"], "command line: budget must be above 0, not 0.0"),
+        (["try"], "missing --change; see `nndoctor try --help`"),
+        (["try", "--change", "lr*10"], "missing SCRIPT"),
+        (["try", "--change", "lr=10", "train.py"], "'lr=10': spelt lr*FACTOR"),
+        (["try", "--change", "speed*10", "train.py"], "'speed*10': no change of this kind; `nndoctor try --list` shows all"),
+        (["try", "--change", "activation=swoosh", "train.py"], "spelt activation=NAME, with one of relu, leaky_relu, gelu, tanh"),
+        (["try", "--change", "lr*10", "gone.py"], "gone.py: no such file"),
         (["causes", "extra"], "Got unexpected extra argument"),
     ],
 )  # fmt: skip
@@ -459,6 +487,43 @@ def test_check_for_real(tmp_path: Path) -> None:
     assert ("train.py", 30, "steps") == (document["script"], document["run"]["steps"], document["run"]["reason"])
     assert ["--steps", "9"] == document["run"]["arguments"]
     assert (found.returncode, found.stdout) == (again.returncode, again.stdout)
+
+
+SICK = SCRIPT.replace("nn.Linear(16, 2))", "nn.Linear(16, 2), nn.Softmax(dim=0))").replace("range(40)", "range(150)")
+
+
+def test_a_cause_is_proved_for_real(tmp_path: Path) -> None:
+    """The softmax is bypassed in a run that is otherwise the same, and the report says what came of it."""
+    (tmp_path / "train.py").write_text(SICK, encoding="utf-8")
+    found = nndoctor("check", "--format", "json", "train.py", cwd=tmp_path)
+    document = json.loads(found.stdout)
+    first = document["causes"][0]
+
+    assert EXIT_FOUND == found.returncode
+    assert ("loss-input", True, "output=identity") == (first["id"], first["confirmed"], first["trial"]["spelling"])
+    assert "nndoctor: tried output activation bypassed: accuracy" in found.stderr
+    assert 1 == found.stderr.count("arguments []")  # what trials print is nobody's
+    assert ["train.py"] == [p.name for p in tmp_path.iterdir()]
+
+
+def test_a_change_is_tried_by_hand(tmp_path: Path) -> None:
+    """Both curves, or both as numbers; code 3 where the change finds nothing to change."""
+    (tmp_path / "train.py").write_text(SICK, encoding="utf-8")
+    text = nndoctor("try", "--quiet", "--change", "output=identity", "train.py", cwd=tmp_path)
+    document = json.loads(nndoctor("try", "--change", "lr*10", "--format", "json", "train.py", cwd=tmp_path).stdout)
+    nothing = nndoctor("try", "--quiet", "--change", "dropout=off", "train.py", cwd=tmp_path)
+
+    assert (EXIT_CLEAN, "") == (text.returncode, text.stderr)
+    assert text.stdout.startswith("BETTER  train.py with output activation bypassed\n")
+    assert ("lr*10", 150) == (document["spelling"], document["steps"])
+    assert EXIT_NO_DIAGNOSIS == nothing.returncode
+    assert "Nothing can be said: there was nothing in this run that it could change." in nothing.stdout
+
+
+def test_changes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a script."""
+    assert EXIT_CLEAN == run(["try", "--list"])
+    assert "  lr*FACTOR\n" in capsys.readouterr().out
 
 
 def test_check_a_module_quietly(tmp_path: Path) -> None:

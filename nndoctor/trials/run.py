@@ -142,7 +142,13 @@ class _Trials:
         run = self._running.pop(future)
         if run.dropped:
             return
-        recording, way = future.result()
+        try:
+            recording, way = future.result()
+        except Exception as error:  # noqa: BLE001 - the diagnosis stands without it
+            change = run.order.change
+            reason = f"it failed: {type(error).__name__}: {error}"
+            self.made.append(Trial(change.words, 0, None, None, "", "not possible", change.spelling, run.order.cause, change.kind.size, reason=reason))
+            return
         self._note(run.order, recording, time.monotonic() - run.started, way)
 
     def _note(self, order: Order, recording: Recording, seconds: float, way: str) -> None:

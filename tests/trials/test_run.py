@@ -152,6 +152,22 @@ def test_one_run_answers_for_two_causes_with_one_cure() -> None:
     assert {"optimizer-parameters", "disconnected-parameters"} == {t.cause for t in after.trials if t.spelling == "parameters=all"}
 
 
+def test_a_trial_that_breaks_is_not_possible_and_says_why() -> None:
+    """The diagnosis stands, and the next cure is tried."""
+    diagnosis = sick(suspect("lr-too-high", 0.8))
+
+    class Broken(Outcomes):
+        def run(self, change: Any, on_record: Any, enough: Any) -> Any:
+            if change.spelling == "lr*0.1":
+                raise OSError("no space left")
+            return super().run(change, on_record, enough)
+
+    after = try_suspects(diagnosis, CAUSES, Broken(diagnosis.recording, {"lr*0.01": 1.0}), Budget(), lambda _: None)  # type: ignore[arg-type]
+
+    assert ("not possible", "it failed: OSError: no space left") == (after.trials[0].outcome, after.trials[0].reason)
+    assert "confirmed" == after.suspects[0].trial.outcome  # type: ignore[union-attr]
+
+
 def test_each_trial_is_shown_as_it_runs() -> None:
     """First as running, then with its outcome."""
     seen: list[list[Trial]] = []
