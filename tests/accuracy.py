@@ -26,6 +26,9 @@ from pathlib import Path
 
 import yaml
 
+from nndoctor.diagnosis.engine import diagnose
+from nndoctor.record import codec
+
 CASES = Path(__file__).parent / "cases"
 LEAST_TOP1, LEAST_TOP3 = 0.90, 0.97  # of the sick scripts; and no false alarm
 GRAVE = ("error", "warning")
@@ -61,11 +64,21 @@ class Outcome:
     verdict: str = ""  # "" where there was no report
     causes: list[str] = field(default_factory=list)  # at warning or above, first suspect first
     error: str = ""  # why there was no report
+    untried: list[str] = field(default_factory=list)  # causes as they were before any trial
+    confirmed: bool = False  # a trial has confirmed the first one
+    triable: bool = False  # a trial of a right cause was possible
+    trials: int = 0
+    probe: float = 0.0  # seconds of the watched run alone
 
     @property
     def top1(self) -> bool:
         """The right cause comes first."""
         return self.causes[:1] != [] and self.causes[0] in self.case.accept
+
+    @property
+    def top1_untried(self) -> bool:
+        """... and came first before any trial."""
+        return self.untried[:1] != [] and self.untried[0] in self.case.accept
 
     @property
     def top3(self) -> bool:
@@ -116,8 +129,8 @@ def run(case: Case, save: Path | None = None) -> Outcome:
         shutil.copy(case.script, folder / "train.py")
         report = folder / "report.json"
         options = ["--format", "json", "--output", str(report)]
-        if save is not None:
-            options += ["--save", str(save / f"{case.name.replace('/', '--')}.jsonl")]
+        recording = (save or folder) / f"{case.name.replace('/', '--')}.jsonl"
+        options += ["--save", str(recording)]
         command = [sys.executable, "-m", "nndoctor", "check", *options, "train.py"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         started = time.monotonic()
@@ -132,9 +145,14 @@ def run(case: Case, save: Path | None = None) -> Outcome:
         if not report.is_file():
             return Outcome(case, seconds, error=f"exit code {done.returncode}: {_last_line(done.stderr)}")
         said = json.loads(report.read_text(encoding="utf-8"))
+        untried = [s.cause.id for s in diagnose(codec.load(recording)).suspects if s.severity in GRAVE]
     causes = [c["id"] for c in said["causes"] if c["severity"] in GRAVE]
+    confirmed = any(c["confirmed"] for c in said["causes"][:1])
+    triable = any(t["cause"] in case.accept and t["outcome"] != "not possible" for t in said["trials"])
     error = "" if said["verdict"] != "inconclusive" else "; ".join(said["reasons"]) or _last_line(done.stderr)
-    return Outcome(case, seconds, said["verdict"], causes, error)
+    return Outcome(
+        case, seconds, said["verdict"], causes, error, untried, confirmed, triable, len(said["trials"]), said["run"]["total_seconds"] or 0.0
+    )
 
 
 def _last_line(words: str) -> str:
@@ -144,13 +162,16 @@ def _last_line(words: str) -> str:
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """One line a cause: hits among its sick scripts, alarms among its healthy ones, and the misses by name."""
-    lines = [f"{'':26} top-1  top-3  alarms  seconds"]
+    lines = [f"{'':26} top-1 untried  top-3  confirmed  alarms  seconds"]
     for folder in sorted({o.case.script.parent.name for o in outcomes}):
         here = [o for o in outcomes if o.case.script.parent.name == folder]
         sick, well = [o for o in here if o.case.sick], [o for o in here if not o.case.sick]
-        hits = [f"{sum(o.top1 for o in sick)}/{len(sick)}", f"{sum(o.top3 for o in sick)}/{len(sick)}"] if sick else ["", ""]
+        hits = [
+            f"{sum(o.top1 for o in sick)}/{len(sick)}", f"{sum(o.top1_untried for o in sick)}/{len(sick)}", f"{sum(o.top3 for o in sick)}/{len(sick)}",
+            f"{sum(o.confirmed and o.top1 for o in sick)}/{sum(o.triable for o in sick)}",
+        ] if sick else [""] * 4  # fmt: skip
         alarms = f"{sum(o.alarm for o in well)}/{len(well)}"
-        lines.append(f"{folder:26} {hits[0]:>5}  {hits[1]:>5}  {alarms:>6}  {sum(o.seconds for o in here):7.1f}")
+        lines.append(f"{folder:26} {hits[0]:>5} {hits[1]:>7}  {hits[2]:>5}  {hits[3]:>9}  {alarms:>6}  {sum(o.seconds for o in here):7.1f}")
     return lines
 
 
@@ -166,6 +187,10 @@ def misses(outcomes: Iterable[Outcome]) -> list[str]:
             lines.append(f"{o.case.name}: {place}: {said}")
         elif o.alarm:
             lines.append(f"{o.case.name}: false alarm: {said}")
+        if o.confirmed and o.case.sick and not o.top1:
+            lines.append(f"{o.case.name}: WRONGLY CONFIRMED: {o.causes[0]}")
+        if o.trials and not o.case.sick:
+            lines.append(f"{o.case.name}: {o.trials} trials of a healthy script")
     return lines
 
 
@@ -206,16 +231,27 @@ def _plain(outcome: Outcome) -> dict[str, object]:
 
 def _totals(outcomes: Sequence[Outcome], seconds: float) -> int:
     sick, well = [o for o in outcomes if o.case.sick], [o for o in outcomes if not o.case.sick]
-    top1 = sum(o.top1 for o in sick) / len(sick) if sick else 1.0
-    top3 = sum(o.top3 for o in sick) / len(sick) if sick else 1.0
+    top1, untried, top3 = (_share(sick, name) for name in ("top1", "top1_untried", "top3"))
     alarms = sum(o.alarm for o in well)
     slowest = max(outcomes, key=lambda o: o.seconds)
+    triable = [o for o in sick if o.triable]
     print(
-        f"{len(sick)} sick: top-1 {top1:.1%}, top-3 {top3:.1%}; {len(well)} healthy: {alarms} false alarms; "
+        f"{len(sick)} sick: top-1 {top1:.1%} ({untried:.1%} without trials), top-3 {top3:.1%}; {len(well)} healthy: {alarms} false alarms; "
         f"{seconds:.0f} s in all, {slowest.seconds:.0f} s the longest ({slowest.case.name})"
     )
+    if triable:
+        wrong = sum(o.confirmed and not o.top1 for o in sick)
+        times = sorted(o.seconds / o.probe for o in sick if o.probe and o.trials)
+        print(
+            f"confirmed by a trial: {sum(o.confirmed and o.top1 for o in triable)} of {len(triable)} whose right cause could be tried, "
+            f"{wrong} wrongly; a sick diagnosis takes {times[len(times) // 2]:.1f} times the probe (median; {times[-1]:.1f} at most)"
+        )
     # A healthy script of which nothing can be said is no alarm, and yet wrong.
     return int(top1 < LEAST_TOP1 or top3 < LEAST_TOP3 or alarms > 0 or any(o.error for o in outcomes))
+
+
+def _share(outcomes: Sequence[Outcome], name: str) -> float:
+    return sum(getattr(o, name) for o in outcomes) / len(outcomes) if outcomes else 1.0
 
 
 if __name__ == "__main__":
