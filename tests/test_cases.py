@@ -83,7 +83,7 @@ def test_scores_count_what_they_say() -> None:
     assert [True, False, False] == [o.top1 for o in (first, third, fourth)]
     assert [True, True, False] == [o.top3 for o in (first, third, fourth)]
     assert [False, True] == [o.alarm for o in (quiet, alarm)]
-    assert accuracy.table(everything)[1].split() == ["loss-input", "1/3", "2/3", "1/3", "6.0"]
+    assert accuracy.table(everything)[1].split() == ["loss-input", "1/3", "0/3", "2/3", "0/0", "1/3", "6.0"]
     assert accuracy.misses(everything) == [
         "loss-input/a: among the first three: lr-too-low, lr-too-high, loss-input",
         "loss-input/a: not among the first three: lr-too-low, lr-too-high, dying-relu",

@@ -19,6 +19,7 @@ _MOST_BRANCHES = 16
 _MOST_WORKERS = 4
 _LEAST_PATIENCE = 5.0  # seconds, beyond what the whole of the watched run took, in which a fork must make its first step
 _SHARE_OF_MEMORY = 0.5
+_LONG_PATH = 30  # bytes; of about 107 that a socket's name may have, its folders in a trial and itself take 70
 
 
 class Laboratory:
@@ -38,7 +39,7 @@ class Laboratory:
         self._folder = ""
 
     def __enter__(self) -> Laboratory:
-        self._folder = tempfile.mkdtemp(prefix="nndoctor-trials-")
+        self._folder = tempfile.mkdtemp(prefix="nndoctor-trials-", dir=_temporary_folder())
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -74,6 +75,12 @@ class Laboratory:
                 self._trunk = Trunk(self._target, limits, tempfile.mkdtemp(dir=self._folder), _MOST_BRANCHES)
                 self.refusal = self._trunk.refusal
             return self._trunk if not self.refusal else None
+
+
+def _temporary_folder() -> str | None:
+    """Where the trials' files go; a short path, as the sockets of worker processes, whose names are limited, go there, too."""
+    usual = tempfile.gettempdir()
+    return "/tmp" if len(os.fsencode(usual)) > _LONG_PATH and os.access("/tmp", os.W_OK | os.X_OK) else None
 
 
 def _workers(control: Recording) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import nndoctor
-from nndoctor.probe.launch import Limits, Target, _start, watch
+from nndoctor.probe.launch import Limits, Target, start, watch
 from nndoctor.record.model import Recording
 
 
@@ -31,7 +31,7 @@ def watched(target: Target, limits: Limits = Limits(timeout=60)) -> tuple[str, R
 
 def child(target: Target, limits: Limits = Limits(timeout=60)) -> tuple[str, int]:
     """What the watched child prints, and its exit code, which `watch` does not tell."""
-    process, recorded, printed = _start(target, limits)
+    process, recorded, printed = start(target, limits, "")
     with open(printed, "rb") as output, open(recorded, "rb"):
         text = output.read().decode()
     return text, process.wait()

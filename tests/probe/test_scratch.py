@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -142,10 +143,11 @@ def state(folder: Path) -> dict[str, tuple[float, int, bytes]]:
     }  # fmt: skip
 
 
-def _trial(script: Path, scratch: Path) -> tuple[object, str]:
+def _trial(script: Path) -> tuple[object, str]:
+    """Under a short path, as the sockets of workers need it."""
     said: list[bytes] = []
-    scratch.mkdir()
-    recording = launch.watch(launch.Target(str(script)), launch.Limits(), None, said.append, launch.Trial(("lr*0.5",), 1, str(scratch)))
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as scratch:
+        recording = launch.watch(launch.Target(str(script)), launch.Limits(), None, said.append, launch.Trial(("lr*0.5",), 1, scratch))
     return recording, b"".join(said).decode()
 
 
@@ -170,7 +172,7 @@ def test_a_trial_touches_neither_checkpoint_nor_log(folder: Path, tmp_path: Path
     script = tmp_path / "train.py"
     script.write_text(_TORCH)
     before = state(folder)
-    recording, said = _trial(script, tmp_path / "scratch")
+    recording, said = _trial(script)
 
     assert "finished" == recording.end.reason, recording.end.traceback + said  # type: ignore[attr-defined]
     assert 24 == len(recording.steps)  # type: ignore[attr-defined]
@@ -188,7 +190,7 @@ def test_the_kernel_refuses_what_python_does_not_see(folder: Path, tmp_path: Pat
         "try:\n    sqlite3.connect('evil.db').execute('create table t (a)')\nexcept sqlite3.OperationalError as e:\n    print('sqlite', e)\n"
     )
     before = state(folder)
-    _, said = _trial(script, tmp_path / "scratch")
+    _, said = _trial(script)
 
     assert "touch 1" in said and "rm 1" in said and "sqlite unable" in said
     assert before == state(folder)
@@ -203,7 +205,7 @@ def test_a_trial_connects_to_nobody_else(folder: Path, tmp_path: Path) -> None:
         "print('local', socket.create_connection(server.getsockname()).fileno() > 0)\n"
         "try:\n    socket.create_connection(('192.0.2.1', 80), timeout=1)\nexcept PermissionError as e:\n    print('refused:', e)\n"
     )
-    _, said = _trial(script, tmp_path / "scratch")
+    _, said = _trial(script)
 
     assert "local True" in said
     assert "refused: a trial opens no connections: 192.0.2.1" in said

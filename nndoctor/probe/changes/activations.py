@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nndoctor.probe import graph
 from nndoctor.probe.changes.base import Function, Intervention, Key
+from nndoctor.probe.changes.model import HeStart
 
 _MARK = "nndoctor.change"
 _SQUASHING = frozenset({"sigmoid", "tanh", "softmax", "softsign", "hardtanh", "hardsigmoid", "logsigmoid", "softmin", "tanhshrink", "erf", "sin"})
@@ -142,6 +143,18 @@ class OtherActivation(_Sites):
             return NotImplemented
         self.applied += 1
         return _WITH[self.value](args[0])
+
+
+class ReluFromHe(OtherActivation):
+    """`activation=he-relu`: a deep network that is to have ReLU needs weights that keep its signals' size."""
+
+    def __init__(self, world: Any, value: str) -> None:
+        super().__init__(world, "relu")
+        self._start = HeStart(world, "standard")
+
+    def before_forward(self, module: Any, args: Any, kwargs: Any, training: bool) -> tuple[Any, Any]:
+        """Draw the weights, once."""
+        return self._start.before_forward(module, args, kwargs, training)
 
 
 _NEEDED_BY = {"sigmoid": ("binary_cross_entropy",), "log-softmax": ("nll_loss", "kl_div")}

@@ -25,6 +25,7 @@ _MADE_BY: dict[str, type[Intervention]] = {
     "schedule": optimizer.ConstantRate,
     "maximize": optimizer.Descending,
     "activation": activations.OtherActivation,
+    "activation=he-relu": activations.ReluFromHe,
     "output": activations.OtherOutput,
     "init": model.StandardInit,
     "dropout": model.NoDropout,

@@ -13,8 +13,19 @@ from nndoctor.probe.changes.base import Function, Intervention
 _HALVES = (torch.float16, torch.bfloat16)
 
 
+# A start between these, as a multiple of He's deviation, is a usual one: torch's own layers have 0.41.
+_USUAL = (0.25, 2.0)
+_FEW = 8  # numbers, whose deviation says little
+_SMALL_BIAS = 1.0  # biases no larger than this shift no unit for good
+
+
 class StandardInit(Intervention):
-    """`init=standard`: He for layers, orthogonal for recurrent weights, biases 0; with a generator of its own."""
+    """`init=standard`: He for layers, orthogonal for recurrent weights, biases 0; with a generator of its own.
+
+    Parameters that have a usual start keep it: what a cure of the start is to show is that the start was at fault.
+    """
+
+    keeps_usual = True
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -27,11 +38,10 @@ class StandardInit(Intervention):
         if training and id(module) not in self._done:
             self._done.update(id(m) for m in module.modules())
             with torch.no_grad():
-                for part in module.modules():
-                    self._layer(part)
+                drawn = [part for part in module.modules() if self._layer(part)]
                 # The last layer starts small, so that the first predictions are no bets.
                 layers = [m for m in module.modules() if isinstance(m, nn.Linear) and m.weight.dim() == 2]
-                if layers:
+                if layers and layers[-1] in drawn:
                     self._uniform(layers[-1].weight, math.sqrt(3.0 / sum(layers[-1].weight.shape)))
         return args, kwargs
 
@@ -50,11 +60,16 @@ class StandardInit(Intervention):
         """From here on they are the run's own."""
         self._first_step = False
 
-    def _layer(self, part: nn.Module) -> None:
+    def _layer(self, part: nn.Module) -> bool:
+        """Draw a layer's own parameters; whether there was anything to draw."""
+        drawn = False
         for name, p in part.named_parameters(recurse=False):
             if isinstance(p, nn.parameter.UninitializedTensorMixin):  # type: ignore[attr-defined]
                 continue
+            if self.keeps_usual and _is_usual(part, name, p):
+                continue
             self.applied += 1
+            drawn = True
             if "Norm" in type(part).__name__:
                 p.fill_(1.0 if name == "weight" else 0.0)
             elif isinstance(part, (nn.Embedding, nn.EmbeddingBag)):
@@ -69,6 +84,7 @@ class StandardInit(Intervention):
                 self._normal(p, math.sqrt(2.0 / max(math.prod(p.shape[1:]), 1)))
             elif p.dim() >= 2:
                 self._uniform(p, math.sqrt(6.0 / (p.shape[-1] + p.shape[-2])))
+        return drawn
 
     def _recurrent(self, name: str, p: Tensor) -> None:
         """Gate by gate; the forget gate's bias is left 0, as torch does."""
@@ -98,6 +114,41 @@ class StandardInit(Intervention):
 
     def _uniform(self, p: Tensor, bound: float) -> None:
         p.copy_((torch.rand(p.shape, generator=self._generator) * 2 - 1) * bound)
+
+
+class HeStart(StandardInit):
+    """The same, whatever the start was."""
+
+    keeps_usual = False
+
+
+def _is_usual(part: nn.Module, name: str, p: Tensor) -> bool:
+    """Whether a parameter starts as some standard scheme would have it."""
+    if not p.is_floating_point() or not torch.isfinite(p).all():
+        return not p.is_floating_point()
+    if "Norm" in type(part).__name__:
+        return bool((p == (1.0 if name == "weight" else 0.0)).all())
+    if isinstance(part, (nn.Embedding, nn.EmbeddingBag)):
+        return bool(0 < float(p.std()) <= 1.1)  # the words of torch's own have deviation 1
+    if p.dim() < 2:
+        return "bias" not in name or bool(p.abs().max() <= _SMALL_BIAS)
+    if p.numel() < _FEW:
+        return bool(p.abs().max() <= _SMALL_BIAS)
+    if not isinstance(part, (nn.Linear, nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCellBase)):
+        return bool(p.std() <= _SMALL_BIAS)  # a token, a position, a scale of its own: any small number will do
+    if len(p) > 1 and bool((p == p[:1]).all()):
+        return False  # all units alike
+    deviation, mean = (float(v) for v in torch.std_mean(p, correction=0))
+    low, high = _USUAL
+    return abs(mean) <= deviation and any(low <= deviation / math.sqrt(2.0 / max(fan, 1)) <= high for fan in _fans(part, p))
+
+
+def _fans(part: nn.Module, p: Tensor) -> list[int]:
+    """What the schemes in use divide by: inputs; inputs and outputs; a convolution's outputs; a recurrent layer's state."""
+    if isinstance(part, (nn.RNNBase, nn.RNNCellBase)):
+        return [int(part.hidden_size), p.shape[1]]
+    inputs, field = math.prod(p.shape[1:]), math.prod(p.shape[2:])
+    return [inputs, inputs + len(p) * field, *([len(p) * field] if p.dim() > 2 else [])]
 
 
 class NoDropout(Intervention):
