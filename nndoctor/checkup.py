@@ -96,6 +96,7 @@ def try_change(target: Target, settings: Settings, spelling: str, delivery: Deli
     from nndoctor.trials.laboratory import Laboratory
 
     change = parse(spelling)
+    ensure_writable([path for path in (delivery.output,) if path is not None], Path(target.script))
     with Laboratory(target, limits_of(settings), None, fork) as laboratory:
         with screen(f"{target.script}, as it is", settings.steps, settings.seconds, quiet) as shown:
             before = laboratory.control(shown.on_record)

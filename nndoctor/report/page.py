@@ -82,16 +82,16 @@ class Page:
         self.put(self._rows([((mark, "dim"), item) for item in items], len(mark) + 1, indent), indent)
 
     def table(self, head: Sequence[str], body: Sequence[Sequence[Part]], indent: int = 2, words: int = 1) -> None:
-        """A table without a frame. The first `words` columns hold names, the rest numbers; a head ending in a blank
-        marks a further column of words that wraps.
+        """A table without a frame. The first `words` columns hold names, the rest numbers, which are never cut; a head
+        ending in a blank marks words that wrap, one beginning with a blank words that are never cut.
         """
         columns = [
             Column(
                 text((name.strip(), "dim")),
-                justify="left" if i < words or name.endswith(" ") else "right",
+                justify="left" if i < words or name != name.strip() else "right",
                 no_wrap=not name.endswith(" "),
-                overflow="ellipsis",
-                min_width=0 if name.endswith(" ") or i < words else max(len(text(row[i])) for row in [head, *body]),
+                overflow="fold" if name.endswith(" ") else "ellipsis",
+                min_width=0 if name.endswith(" ") or i < words else max(len(text(row[i]).plain.strip()) for row in [head, *body]),
             )
             for i, name in enumerate(head)
         ]

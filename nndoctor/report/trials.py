@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from nndoctor.probe.changes.names import Kind
 
 STYLES = {"confirmed": "bold green", "refuted": "dim", "unclear": "yellow", "not possible": "dim", "control": "cyan", "running": ""}
-_MARGIN = 9
-# What a control says, by what it reached: 0 is a constant's score, 1 a perfect one.
+# What a control says: whether it reached so much (0 is a constant's score, 1 a perfect one), or lost so much.
 _CONTROLS = {
     "one-batch=repeated": (0.9, "one batch can be memorised: rate, data or capacity are at fault", "not even one batch can be memorised: structure, loss or step are at fault"),
-    "labels=shuffled": (0.05, "the labels do carry signal that it learns", "no worse than the true labels: as it is, the run learns nothing from them"),
-    "inputs=zero": (0.05, "even without input it scores above a constant", "no worse than with the inputs: as it is, the run learns nothing from them"),
+    "labels=shuffled": (0.05, "worse than with the true labels: the run does learn from them", "no worse than with the true labels: as it is, the run learns nothing from them"),
+    "inputs=zero": (0.05, "worse than with the inputs: the run does learn from them", "no worse than with the inputs: as it is, the run learns nothing from them"),
 }  # fmt: skip
 
 
@@ -95,11 +94,14 @@ class DrawnTrials(TrialScreen):
         self._trials = list(trials)
 
     def _table(self) -> RenderableType:
-        table = Table(*(Column(no_wrap=True, overflow="ellipsis") for _ in range(3)), Column(justify="right"), box=None, show_header=False, pad_edge=False)
+        rows = [(t, _score(t), t.outcome if t.outcome != "running" else "…", f"{t.steps} steps") for t in self._trials]
+        # Where the terminal is narrow, the change is cut and not what came of it.
+        widths = [max((len(cells[i]) for _, *cells in rows), default=0) for i in range(3)]
+        last = (Column(no_wrap=True, min_width=widths[0]), Column(no_wrap=True, min_width=widths[1]), Column(no_wrap=True, min_width=widths[2], justify="right"))
+        table = Table(Column(no_wrap=True, overflow="ellipsis"), *last, box=None, show_header=False, pad_edge=False)
         table.add_row(Text("trying the cures", style="bold"), "", "", "")
-        for t in self._trials:
-            outcome = Text(t.outcome if t.outcome != "running" else "…", style=STYLES[t.outcome])
-            table.add_row(clean(t.change), _score(t), outcome, f"{t.steps} steps")
+        for made, score, outcome, steps in rows:
+            table.add_row(clean(made.change), score, Text(outcome, style=STYLES[made.outcome]), steps)
         return table
 
 
@@ -125,11 +127,9 @@ def sentence(made: Trial) -> str:
 def _says(made: Trial) -> str:
     """What a control says."""
     limit, above, below = _CONTROLS.get(made.spelling, (0.0, "", ""))
-    if made.spelling == "seed=1":
-        return f"as it is, another seed moves the score by {abs(made.gain):.2g}"
-    if made.spelling == "labels=shuffled":
-        return above if made.gain < -limit else below
-    return above if made.reached >= limit else below
+    if made.spelling.startswith("seed="):
+        return f"another seed moves the run as it is by {percent(abs(made.gain))} of all that there is to learn"
+    return above if (made.reached >= limit if made.spelling == "one-batch=repeated" else made.gain < -limit) else below
 
 
 def table(page: Page, trials: Sequence[Trial], verbose: bool) -> None:
@@ -138,8 +138,8 @@ def table(page: Page, trials: Sequence[Trial], verbose: bool) -> None:
     if not shown:
         return
     page.heading("Trials: the same run with one thing changed")
-    body: list[list[Part]] = [[clean(t.change), (t.outcome, STYLES.get(t.outcome, "")), _score(t)] for t in shown]
-    page.table(["change", "outcome", "score"], body, words=3)
+    body: list[list[Part]] = [[clean(t.change), (t.outcome, STYLES.get(t.outcome, "")), _score(t), t.cause or "comparison"] for t in shown]
+    page.table(["change ", " outcome", " score", "cause "], body)
     if verbose:
         page.gap()
         page.bullets([_details(t) for t in shown])
@@ -194,7 +194,7 @@ def comparison(made: Trial, before: Recording, after: Recording, as_json: bool, 
 
 
 def _meaning(made: Trial) -> str:
-    gained = f"{abs(made.gain):.0%} of all that there is to learn"
+    gained = f"{percent(abs(made.gain))} of all that there is to learn"
     if made.outcome == "control":
         return _says(made)[:1].upper() + _says(made)[1:] + "."
     if made.confirmed:

@@ -42,7 +42,7 @@ def compare(change: Change, cause: str, before: Recording, after: Recording, oth
     steps = min(len(before.steps), len(after.steps))
 
     def impossible(reason: str) -> Trial:
-        return Trial(change.words, steps, None, None, "", "not possible", change.spelling, cause, change.kind.size, reason=reason)
+        return Trial(change.words, steps, None, None, "", "not possible", change.spelling, cause, change.kind.size, reason=reason, losses=thinned(after))
 
     end = after.end
     if end is not None and end.reason in ("error", "signal", "timeout", "lost") and (end.reason != "error" or steps < len(before.steps)):

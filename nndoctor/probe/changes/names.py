@@ -47,7 +47,7 @@ KINDS = (
     Kind("clip", "clip=NORM|off", "clipping {}", "The gradient's norm is clipped before every step, or never.", SETTING, ("off",)),
     Kind("schedule", "schedule=constant", "rate held constant", "The rate stays what the optimiser was built with.", REPAIR, ("constant",)),
     Kind("maximize", "maximize=off", "maximize off", "The optimiser goes down.", REPAIR, ("off",)),
-    Kind("activation", "activation=NAME", "hidden activations replaced by {}", "Every hidden activation, module or function; gates and attention stay. `he-relu` draws the weights anew as ReLU wants them.", LAYERS, ("relu", "he-relu", "leaky_relu", "gelu", "tanh")),
+    Kind("activation", "activation=NAME", "{} as hidden activation", "Every hidden activation, module or function; gates and attention stay. `he-relu` draws the weights anew as ReLU wants them.", LAYERS, ("relu", "he-relu", "leaky_relu", "gelu", "tanh")),
     Kind("output", "output=identity|sigmoid|log-softmax|softmax", "{} as the last operation before the loss", "What is applied last before the loss (softmax, sigmoid, ReLU, ...) is bypassed, and the named function put in its place.", REPAIR, ("identity", "sigmoid", "log-softmax", "softmax"), own_loss=True),
     Kind("init", "init=standard", "weights drawn anew by the standard scheme", "He for layers, orthogonal for recurrent weights, biases 0, where the run does not start in a usual way.", START, ("standard",)),
     Kind("dropout", "dropout=off", "dropout off", "Nothing is dropped.", SETTING, ("off",)),
@@ -93,8 +93,8 @@ class Change:
             value = "off" if self.value == "off" else f"at norm {self.value}"
         if self.kind.name == "loss" and self.value in ("stable", "negated"):
             return {"stable": "stable form of the loss", "negated": "sign of the loss changed"}[self.value]
-        if self.spelling == "activation=he-relu":
-            value = "ReLU and its initial weights (He)"
+        if self.kind.name == "activation":
+            value = {"relu": "ReLU", "he-relu": "ReLU with He weights", "leaky_relu": "LeakyReLU", "gelu": "GELU"}.get(self.value, self.value)
         if self.kind.name == "insert":
             value = {"norm": "normalisation", "residual": "residual paths"}[self.value]
         return self.kind.words.format(value)
