@@ -116,6 +116,7 @@ class ActivationWatch:
         self._later.add(wanted, use)
 
     def _count_alive(self, rows: Tensor, seen: _Seen) -> None:
+        rows = rows.unsqueeze(1) if rows.dim() == 1 else rows  # one unit
         axis = self._unit_axis(rows)
         others = [d for d in range(rows.dim()) if d != axis]
         alive = (rows > 0).any(dim=others[0]) if len(others) == 1 else (rows > 0).movedim(axis, 0).flatten(1).any(dim=1)

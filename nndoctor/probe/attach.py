@@ -80,6 +80,7 @@ class Watch:
         for module in (nn.utils, nn.utils.clip_grad):
             for name in ("clip_grad_norm_", "clip_grad_value_"):
                 replace(module, name, self._clip)
+        self.session.guards.install(self._patches)
         replace(torch, "compile", self._compile)
         replace(nn.Module, "compile", self._module_compile)
         replace(torch.jit, "script", self._script)

@@ -61,6 +61,8 @@ class _Targets:
     y: list[_Array] = field(default_factory=list)
     step: list[_Array] = field(default_factory=list)
 
+_FEWEST_BATCHES = 5  # before batches can be said to differ
+
 
 @dataclass
 class _Health:
@@ -274,7 +276,10 @@ class LossWatch:
                 if bad:
                     self._emit(NonFinite(first or 0, where, name, bad / max(health.calls, 1), bad, health.calls, place))
         for index, known in self._targets.items():
-            self._emit(_labels(index, known))
+            labels = _labels(index, known)
+            if known.y and known.y[0].ndim <= 2:
+                labels.between = _between(np.concatenate(known.y), np.concatenate(known.step), known.task in ("classes", "probabilities"))
+            self._emit(labels)
         for index, known in self._targets.items():
             if known.x:
                 rows = reference.Rows(np.concatenate(known.x), np.concatenate(known.y), np.concatenate(known.step))
@@ -300,6 +305,26 @@ def _task(function: str, prediction: Tensor, target: Tensor) -> str:
         # One number a sample, or one a pixel; two axes are samples and labels.
         return "multilabel" if target.dim() == 2 and target.shape[1] > 1 else "binary"
     return "real"
+
+
+def _between(y: _Array, step: _Array, are_classes: bool) -> float | None:
+    """Adjusted eta squared of targets by batch: 0 for batches drawn at random, 1 where each holds one value of its own.
+
+    Classes [rows] count as indicators, reals [rows, outputs] in their own units over their deviation.
+    """
+    table = (y[:, None] == np.unique(y)[None, :100]).astype(np.float64) if are_classes and y.ndim == 1 else y.reshape(len(y), -1)
+    table = table[:, np.isfinite(table).all(0)]
+    deviation = table.std(0)
+    table = table[:, deviation > 0] / deviation[deviation > 0]
+    batches, member = np.unique(step, return_inverse=True)
+    rows, groups = len(table), len(batches)
+    if groups < _FEWEST_BATCHES or rows < 3 * groups or not table.shape[1]:
+        return None
+    sums = np.zeros((groups, table.shape[1]))
+    np.add.at(sums, member, table - table.mean(0))
+    between = float((sums**2 / np.bincount(member)[:, None]).sum() / ((table - table.mean(0)) ** 2).sum())
+    chance = (groups - 1) / (rows - 1)
+    return (between - chance) / (1.0 - chance)
 
 
 def _count(counts: dict[str, int], values: _Array) -> None:

@@ -6,6 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_INHERITED = object()  # what stood there was a base class's
+
+
+def _put(owner: Any, name: str, old: Any) -> None:
+    if old is _INHERITED:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, old)
+
 
 class Patches:
     """Attributes that were replaced, with what stood there before."""
@@ -15,10 +24,10 @@ class Patches:
         self._handles: list[Any] = []
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Put `make(old)` in the place of an attribute."""
-        old = owner.__dict__[name]
+        """Put `make(old)` in the place of an attribute, its own or inherited."""
+        old = owner.__dict__.get(name, _INHERITED)
         self._old.append((owner, name, old))
-        setattr(owner, name, make(old))
+        setattr(owner, name, make(getattr(owner, name) if old is _INHERITED else old))
 
     def hook(self, handle: Any) -> None:
         """Keep a removable hook's handle."""
@@ -30,7 +39,7 @@ class Patches:
         ours = [(name, getattr(owner, name)) for o, name, _ in self._old if o is owner]
         for o, name, old in reversed(self._old):  # one may have been put over another
             if o is owner:
-                setattr(owner, name, old)
+                _put(o, name, old)
         try:
             yield
         finally:
@@ -40,7 +49,7 @@ class Patches:
     def remove(self) -> None:
         """Everything as it was."""
         for owner, name, old in reversed(self._old):
-            setattr(owner, name, old)
+            _put(owner, name, old)
         for handle in self._handles:
             handle.remove()
         self._old.clear()

@@ -19,6 +19,7 @@ from nndoctor.probe.activations import ActivationWatch
 from nndoctor.probe.evaluation import EvaluationWatch
 from nndoctor.probe.functions import FunctionWatch, first_tensor, tensors_in
 from nndoctor.probe.gradients import GradientWatch
+from nndoctor.probe.guards import Guards
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Limits, looked_at
 from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
@@ -66,6 +67,7 @@ class Session:
         self.losses = LossWatch(emit, self.later)
         self.terms = LossTerms(emit, self.registry, self.losses)
         self.gradients = GradientWatch(self.registry, self.later)
+        self.guards = Guards(self)
         self.weights = WeightWatch(emit, self.registry, self.later)
         self.evaluation = EvaluationWatch(emit)
         self.steps = self.backwards = self.forwards = 0
@@ -518,7 +520,7 @@ class Session:
         with stats.quiet():
             for part in (
                 self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self.weights.note_movement,
-                self.activations.finish, self.inputs.finish, self.losses.finish, self._finish_modes, self._finish_calls, self._settle,
+                self.activations.finish, self.inputs.finish, self.losses.finish, self.guards.finish, self._finish_modes, self._finish_calls, self._settle,
             ):  # fmt: skip
                 try:
                     part()

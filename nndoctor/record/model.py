@@ -339,6 +339,7 @@ class Labels:
     max: float | None = None
     nonfinite: float = 0.0
     outside: float = 0.0  # share of values that the output activation cannot reach
+    between: float | None = None  # share of the targets' variance that lies between batches, beyond what chance leaves there
 
 
 @dataclass

@@ -18,6 +18,7 @@ INFO = (
     SymptomInfo("signal-nonlinear", "labels", "Nearest neighbours or a kernel predict the targets much better than a linear map does.", 0.15, "Gap on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("signal-after-shift", "labels", "Targets fit the inputs once they are moved by a row or two."),
     SymptomInfo("few-samples", "labels", "The run sees the same few samples again and again.", 200.0, "Distinct samples, as estimated from repeats."),
+    SymptomInfo("batches-differ", "labels", "Each batch holds other targets than the next: they come in the order of something.", 0.3, "Share of the targets' variance that lies between batches (adjusted eta squared); 0 for batches drawn at random."),
 )  # fmt: skip
 
 # Variance of the inputs in a tenth of their directions beyond its share: sampling noise reaches a tenth.
@@ -142,6 +143,16 @@ def _samples(view: View) -> float | None:
     return float(known) if known else None
 
 
+def batches_differ(view: View) -> Symptom | None:
+    """Sorted by class, by target or by source."""
+    limit = view.thresholds.get("batches-differ", 0.3)
+    labels = view.labels
+    if labels is None or labels.between is None or not labels.between >= limit:
+        return None
+    text = f"{labels.between:.0%} of what differs between targets differs between batches: they come sorted."
+    return Symptom("batches-differ", text, labels.between, limit, float(np.clip(0.5 + (labels.between - limit), 0.5, 1.0)), "labels")
+
+
 DETECTORS = (
-    class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples,
+    class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples, batches_differ,
 )  # fmt: skip

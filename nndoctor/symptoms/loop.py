@@ -25,6 +25,7 @@ INFO = (
     SymptomInfo("rate-decays-away", "loop", "The schedule takes the learning rate to a negligible part of its height within the probe.", 0.01, "Median rate of the steps over the highest one; linear, cosine and one-cycle schedules have about a half."),
     SymptomInfo("same-batch", "loop", "Every step sees the same few samples of a larger data set.", 4.0, "Samples of the loader's data set over different ones seen."),
     SymptomInfo("decay-dominates", "loop", "Weight decay pulls harder on the weights than the loss does.", 2.0, "Decay times weight over gradient, median over weight matrices and looks (TheDeepChecker's over-regularisation)."),
+    SymptomInfo("dropout-strong", "loop", "Dropout leaves next to nothing of the signal.", 0.8, "Probability; half is the usual most, and 0.8 what the original paper drops where it kept a fifth of the inputs."),
     SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
@@ -324,6 +325,17 @@ def decay_dominates(view: View) -> Symptom | None:
     return Symptom("decay-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "", optimizer.place)
 
 
+def dropout_strong(view: View) -> Symptom | None:
+    """The strongest dropout layer that ran."""
+    limit = view.thresholds.get("dropout-strong", 0.8)
+    found = [(p, m) for m in view.recording.modules if "Dropout" in m.type and isinstance(p := m.settings.get("p"), (int, float)) and p >= limit]
+    if not found:
+        return None
+    p, m = max(found, key=lambda pair: pair[0])
+    many = f", as do {len(found) - 1} more" if len(found) > 1 else ""
+    return Symptom("dropout-strong", f"{m.name} drops {p:.0%} of its inputs in training{many}.", float(p), limit, float(np.clip(0.4 + 4 * (p - limit), 0.4, 1.0)), m.name, m.place)
+
+
 def evaluates_in_training_mode(view: View) -> Symptom | None:
     """Dropout and batch statistics in validation, where it shows."""
     limit = view.thresholds.get("evaluates-in-training-mode", 0.5)
@@ -344,6 +356,6 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
 
 DETECTORS = (
     gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, optimizer_holds_strangers,
-    frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, decay_dominates,
+    frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, decay_dominates, dropout_strong,
     evaluates_in_training_mode, eval_mode,
 )  # fmt: skip

@@ -104,9 +104,20 @@ def scores(change: Change, before: Recording, after: Recording) -> tuple[Score, 
         found = measure(one), measure(two)
         if found[0] is not None and found[1] is not None:
             return found[0], found[1]
+    if len(one.losses) and not np.isfinite(one.losses[-one.tenth :]).any():
+        return _survival(two)
     if change.kind.own_loss:
         return None
     return _losses(one, two)
+
+
+def _survival(two: View) -> tuple[Score, Score] | None:
+    """Of a run that ended in NaN nothing is left; the other has what it brought its own loss down by."""
+    if two.early is None or not math.isfinite(two.early) or two.early <= 0:
+        return None
+    tail = two.losses[-two.tenth :]
+    last = float(np.mean(tail)) if len(tail) and np.isfinite(tail).all() else math.nan
+    return Score("loss", math.nan, 0.0), Score("loss", last, max(1.0 - last / two.early, -1.0) if math.isfinite(last) else 0.0)
 
 
 def _accuracy(view: View) -> Score | None:

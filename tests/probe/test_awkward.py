@@ -41,6 +41,8 @@ SCRIPTS = {
     "device context": NET + ADAM + "with torch.device('cpu'):\n" + "".join("    " + line + "\n" for line in PLAIN.splitlines()),
     "parameters by hand": "w = torch.zeros(8, 2, requires_grad=True)\noptimizer = torch.optim.SGD([w], lr=0.1)\n"
     + LOOP.format(loss="loss = F.cross_entropy(x @ w, y)"),
+    "relu of one number a sample": "w = torch.zeros(8, requires_grad=True)\noptimizer = torch.optim.SGD([w], lr=0.1)\n"
+    + LOOP.format(loss="loss = (torch.relu(x @ w + 1) - y).square().mean()"),
     "lazy layers": "model = nn.Sequential(nn.LazyLinear(16), nn.ReLU(), nn.LazyLinear(2))\nmodel(x)\n" + ADAM + PLAIN,
     "copied and pickled": "import copy, pickle\n" + NET + "twin = copy.deepcopy(model)\npickle.loads(pickle.dumps(model))\n" + ADAM + PLAIN,
     "optimiser anew at every step": NET
@@ -68,3 +70,24 @@ def test_unusual_script_is_seen_to_its_end(tmp_path: Path, monkeypatch: pytest.M
     assert [] == recording.problems
     assert 20 == len(recording.steps)
     assert all(s.loss is not None for s in recording.steps)
+
+
+QUESTIONS = {
+    "isfinite": "if not torch.isfinite(loss): continue",
+    "method": "if loss.isnan(): continue",
+    "item": "if math.isnan(loss.item()): continue",
+    "float": "if not math.isfinite(float(loss)): continue",
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_losses_that_are_thrown_away_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """However the script asks; every fourth is no number."""
+    monkeypatch.chdir(tmp_path)
+    loop = "for i in range(40):\n    loss = F.cross_entropy(model(x), y) * (float('nan') if i % 4 == 3 else 1.0)\n"
+    loop += f"    {QUESTIONS[name]}\n    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\nprint('done')\n"
+    (tmp_path / "train.py").write_text("import math\n" + HEAD + NET + ADAM + loop)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+
+    assert (30, []) == (len(recording.steps), recording.problems)
+    assert [("loss", 10, 40)] == [(n.where, n.count, n.batches) for n in recording.nonfinite if n.name == "the loss"]

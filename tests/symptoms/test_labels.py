@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nndoctor.record.model import Features, Labels, Recording, Reference
-from tests.symptoms.build import classes, healthy, inputs, lacks, reference, regression, stuck, symptom_of
+from tests.symptoms.build import change, classes, healthy, inputs, lacks, reference, regression, stuck, symptom_of
 
 TEN = {str(k): 320 for k in range(10)}
 
@@ -194,3 +194,17 @@ def test_rows_that_hardly_repeat_are_not_few() -> None:
 
     assert lacks(healthy(), "few-samples")
     assert lacks(streamed, "few-samples")
+
+
+# --- batches-differ -----------------------------------------------------------------------------------------------
+
+
+def test_targets_that_come_sorted() -> None:
+    """Most of what differs, differs between batches; shuffled ones leave next to nothing there."""
+    r = healthy()
+    change(r.labels, between=0.9)
+
+    assert "90% of what differs" in symptom_of(r, "batches-differ").text
+    assert lacks(r, "batches-differ", limit=0.95)
+    change(r.labels, between=0.02)
+    assert lacks(r, "batches-differ")

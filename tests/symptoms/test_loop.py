@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nndoctor.record.model import Call, ModuleMode, Place, Recording, SchedulerInfo, SettingChange
+from nndoctor.record.model import Call, ModuleInfo, ModuleMode, Place, Recording, SchedulerInfo, SettingChange
 from nndoctor.symptoms.loop import looks_fresh
 from tests.symptoms.build import (
     BACKWARD,
@@ -594,3 +594,20 @@ def test_one_layer_in_evaluation_mode_is_deliberate() -> None:
 
     assert lacks(tuned, "eval-mode")
     assert lacks(plain, "eval-mode")
+
+
+# --- dropout-strong -----------------------------------------------------------------------------------------------
+
+
+def test_dropout_that_leaves_next_to_nothing() -> None:
+    """The strongest layer is named, and how many more there are; a half is usual."""
+    r = healthy()
+    r.modules += [ModuleInfo(0, f"net.{i}", "Dropout", True, 0, {"p": p}) for i, p in ((9, 0.9), (11, 0.95))]
+
+    s = symptom_of(r, "dropout-strong")
+
+    assert (0.95, "net.11") == (s.value, s.where)
+    assert "drops 95% of its inputs in training, as do 1 more" in s.text
+    assert lacks(r, "dropout-strong", limit=0.99)
+    change(r.modules[-2:], settings={"p": 0.5})
+    assert lacks(r, "dropout-strong")
