@@ -16,6 +16,8 @@ from nndoctor.record.model import Reference
 _Array = np.ndarray[Any, Any]
 _MOST = 900  # rows that enter the kernel matrix
 _LEAST = 40  # rows below which nothing is said
+_MANY_FEATURES = 20  # of which most may be irrelevant
+_FEW_RELEVANT = 0.3
 _SHIFTS = (1, -1, 2, -2, 3, -3)
 
 
@@ -43,6 +45,7 @@ def compare(loss: int, task: str, rows: Rows) -> Reference | None:
     constant = float((y[~fit].argmax(1) == y[fit].mean(0).argmax()).mean()) if classes else 0.0
     reference = Reference(loss, task, len(x), x.shape[1], constant, linear, near, kernel)
     reference.chance = _chance(constant, int((~fit).sum()), classes)
+    _try_selected(x, y, fit, classes, reference)
     best = max(s for s in (linear, near, kernel) if s is not None)
     if best - constant < reference.chance * 2:
         _try_shifts(x, y, fit, rows.step, classes, reference)
@@ -118,6 +121,21 @@ def _chance(constant: float, scored: int, classes: bool) -> float:
     if classes:
         return 2.8 * float(np.sqrt(max(constant * (1 - constant), 0.05) / max(scored, 1)))
     return 2.8 * 1.4 / float(np.sqrt(max(scored, 1)))
+
+
+def _try_selected(x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:
+    """The learners on the few columns that correlate with a target by themselves, chosen on the rows they are fitted on."""
+    if x.shape[1] < _MANY_FEATURES:
+        return
+    a, b = x[fit] - x[fit].mean(0), y[fit] - y[fit].mean(0)
+    scale = np.sqrt((a**2).sum(0))[:, None] * np.sqrt((b**2).sum(0))[None] + 1e-12
+    strongest = (np.abs(a.T @ b) / scale).max(1)
+    # By chance the largest of so many correlations reaches about sqrt(2 log(count) / rows).
+    kept = strongest > 1.2 * np.sqrt(2 * np.log(x.shape[1] * y.shape[1]) / int(fit.sum()))
+    share = float(kept.mean())
+    if 0 < share <= _FEW_RELEVANT:
+        reference.selected = max(s for s in _scores(x[:, kept], y, fit, classes) if s is not None)
+        reference.relevant = share
 
 
 def _try_shifts(x: _Array, y: _Array, fit: _Array, step: _Array, classes: bool, reference: Reference) -> None:

@@ -19,6 +19,12 @@ _LOSS_NODES = frozenset({
     "NllLoss", "NllLoss2D", "NllLossNd", "MseLoss", "SmoothL1Loss", "HuberLoss", "L1Loss", "BinaryCrossEntropy",
     "BinaryCrossEntropyWithLogits", "KlDiv", "MultiMarginLoss", "MultilabelMarginLoss", "SoftMarginLoss", "CtcLoss",
 })  # fmt: skip
+# What a loss function leaves in the graph of a loss that it is a part of.
+_NODES_OF = {
+    "cross_entropy": ("NllLoss", "NllLoss2D", "NllLossNd"), "nll_loss": ("NllLoss", "NllLoss2D", "NllLossNd"), "mse_loss": ("MseLoss",),
+    "smooth_l1_loss": ("SmoothL1Loss",), "huber_loss": ("HuberLoss",), "binary_cross_entropy": ("BinaryCrossEntropy",),
+    "binary_cross_entropy_with_logits": ("BinaryCrossEntropyWithLogits",),
+}  # fmt: skip
 # Reading costs some microseconds a node: a graph of this size stays below ten milliseconds.
 _CHEAP = 1500
 
@@ -50,7 +56,7 @@ class LossTerms:
         reading = graph.read(root)
         self.cheap = sum(reading.ops.values()) < _CHEAP
         reached = [i for t in reading.leaves if (i := self._registry.parameter(t)) is not None]
-        noted, self._noted = self._noted, []
+        noted, self._noted = [n for n in self._noted if reading.truncated or _is_in(n, reading)], []
         if not noted and looking:
             by_hand = self._by_hand(root, reading, step, place, x)
             noted = [by_hand] if by_hand is not None else []
@@ -81,6 +87,14 @@ class LossTerms:
         prediction, target = operands
         where = graph.link_of(node).place or place
         return self._losses.called(f"by-hand:{form}", where, prediction, target, None, {}, step, True, x, "")
+
+
+def _is_in(info: LossInfo, reading: graph.Reading) -> bool:
+    """Whether a loss function's node is in a graph; where it leaves no node of its own, having been called must do."""
+    if info.function == "cross_entropy" and info.target is not None and info.target.dtype.startswith("float"):
+        return True  # probabilities: a sum of products
+    nodes = _NODES_OF.get(info.function)
+    return nodes is None or any(n in reading.ops for n in nodes)
 
 
 def _find_difference(root: Any) -> tuple[list[str], tuple[Tensor, Tensor] | None, Any]:

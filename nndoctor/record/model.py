@@ -381,6 +381,8 @@ class Reference:
     shifted: float | None = None  # best score with targets moved against inputs
     shift: int = 0  # ... by this many rows
     chance: float | None = None  # score above `constant` that chance alone reaches one time in a hundred
+    selected: float | None = None  # best score on the features that vary with the target by themselves, where they are few
+    relevant: float | None = None  # ... their share
 
 
 @dataclass

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nndoctor.record.model import Recording
-from nndoctor.symptoms import activations, breakdown, curves, gradients, inputs, labels, loop, structure, weights
+from nndoctor.symptoms import (
+    activations,
+    breakdown,
+    capacity,
+    curves,
+    gradients,
+    inputs,
+    labels,
+    loop,
+    settings,
+    structure,
+    weights,
+)
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
-_SUBJECTS = (curves, breakdown, inputs, labels, structure, activations, gradients, weights, loop)
+_SUBJECTS = (curves, breakdown, inputs, labels, structure, capacity, activations, gradients, weights, settings, loop)
 CATALOGUE: tuple[SymptomInfo, ...] = tuple(info for subject in _SUBJECTS for info in subject.INFO)
 NAMES = frozenset(info.name for info in CATALOGUE)
 # What is read off the run directly, rather than inferred from how it went.

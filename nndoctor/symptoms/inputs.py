@@ -17,7 +17,7 @@ INFO = (
     SymptomInfo("input-nonfinite", "inputs", "Inputs hold NaN or infinite values.", fact=True),
     SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values.", fact=True),
     SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another.", fact=True),
-    SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 2 % of the values; heavy tails in real tables reach 20 to 30."),
+    SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 5 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def input_outliers(view: View) -> Symptom | None:
     """Extreme values in few places."""
     limit = view.thresholds.get("input-outliers", 50.0)
     for f in _floats(view):
-        if f.outlier_size > limit and 0 < f.outliers < 0.02:
+        if f.outlier_size > limit and 0 < f.outliers < 0.05:
             text = f"{f.outliers:.2%} of the input values lie more than 20 robust deviations away, the farthest {f.outlier_size:.4g}."
             return Symptom("input-outliers", text, f.outlier_size, limit, min(1.0, math.log10(f.outlier_size / limit) + 0.3), _name(view, f))
     return None

@@ -25,6 +25,7 @@ INFO = (
     SymptomInfo("rate-decays-away", "loop", "The schedule takes the learning rate to a negligible part of its height within the probe.", 0.01, "Median rate of the steps over the highest one; linear, cosine and one-cycle schedules have about a half."),
     SymptomInfo("same-batch", "loop", "Every step sees the same few samples of a larger data set.", 4.0, "Samples of the loader's data set over different ones seen."),
     SymptomInfo("decay-dominates", "loop", "Weight decay pulls harder on the weights than the loss does.", 2.0, "Decay times weight over gradient, median over weight matrices and looks (TheDeepChecker's over-regularisation)."),
+    SymptomInfo("accumulates-unscaled", "loop", "Several backward calls of the same loss add up to one step, and nothing divides by their number.", 2.0, "Backward calls a step; two already double the step of SGD."),
     SymptomInfo("dropout-strong", "loop", "Dropout leaves next to nothing of the signal.", 0.8, "Probability; half is the usual most, and 0.8 what the original paper drops where it kept a fifth of the inputs."),
     SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
@@ -325,6 +326,20 @@ def decay_dominates(view: View) -> Symptom | None:
     return Symptom("decay-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "", optimizer.place)
 
 
+def accumulates_unscaled(view: View) -> Symptom | None:
+    """The same loss each time (several losses are several terms), and no quotient or product between it and backward."""
+    limit = view.thresholds.get("accumulates-unscaled", 2.0)
+    counts = [s.backwards for s in view.steps_seen if s.backwards]
+    if len(counts) < 5 or float(np.median(counts)) < limit or len({tuple(g.losses) for g in view.graphs}) != 1 or not view.single_term:
+        return None
+    first = next((link.op for link in view.graphs[0].chain), "")
+    if first in ("Div", "Mul"):
+        return None
+    k = float(np.median(counts))
+    place = view.place_of("backward")
+    return Symptom("accumulates-unscaled", f"Each step adds up the gradients of {k:g} backward calls, of a loss that is not divided by {k:g}.", k, limit, float(np.clip(0.3 + 0.3 * math.log2(k / limit + 1), 0.3, 1.0)), "", place)
+
+
 def dropout_strong(view: View) -> Symptom | None:
     """The strongest dropout layer that ran."""
     limit = view.thresholds.get("dropout-strong", 0.8)
@@ -356,6 +371,6 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
 
 DETECTORS = (
     gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, optimizer_holds_strangers,
-    frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, decay_dominates, dropout_strong,
+    frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, decay_dominates, accumulates_unscaled, dropout_strong,
     evaluates_in_training_mode, eval_mode,
 )  # fmt: skip

@@ -25,6 +25,7 @@ INFO = (
     SymptomInfo("labels-out-of-range", "structure", "Labels lie outside what the loss takes."),
     SymptomInfo("shapes-broadcast", "structure", "Prediction and target have different shapes and are broadcast against one another."),
     SymptomInfo("unreached-parameters", "structure", "Trainable parameters that no loss reaches.", 0.01, "Their share of the model's numbers."),
+    SymptomInfo("loss-left-out", "structure", "The loss that compares with the targets is computed in every step, and backward is called on something else."),
     SymptomInfo("unregistered-layers", "structure", "Layers that the forward uses but the model does not own: an optimiser of model.parameters() cannot hold them."),
     SymptomInfo("no-bend", "structure", "Two or more layers in a row with nothing nonlinear anywhere between the first and the loss."),
     SymptomInfo("norm-momentum", "structure", "Batch norm's running statistics never move, or follow the last batch alone."),
@@ -326,6 +327,19 @@ def _ran_optimised(view: View, p: ParameterInfo) -> bool:
     return p.module in end.ran
 
 
+def loss_left_out(view: View) -> Symptom | None:
+    """Computed with gradients from the model's output, and in none of the graphs; nothing else that is compared is, either."""
+    compared = {x.index for x in view.recording.losses if x.target is not None}
+    if not view.graphs or any(compared & set(g.losses) for g in view.graphs):
+        return None
+    steps = len(view.steps_seen)
+    left = next((x for x in view.recording.losses if x.target is not None and x.chain and x.calls >= max(5, steps // 2)), None)
+    if left is None:
+        return None
+    text = f"{left.function} is computed {left.calls} times from the model's output, and its gradient reaches nothing: backward is called on something that does not contain it."
+    return Symptom("loss-left-out", text, float(left.calls), 0, 1.0, left.function, left.place)
+
+
 def unregistered_layers(view: View) -> Symptom | None:
     """Layers kept in a plain list or dict."""
     hidden = [p for p in view.recording.parameters if p.model < 0 and ".(" in p.name and p.index in view.reached and p.requires_grad]
@@ -377,5 +391,5 @@ def squashing_stack(view: View) -> Symptom | None:
 DETECTORS = (
     double_softmax, sigmoid_before_logits_loss, not_log_probabilities, logits_as_probabilities, softmax_over_one, softmax_wrong_axis,
     squared_error_on_classes, cross_entropy_on_reals, labels_out_of_range, bce_on_single_label, output_range, bent_logits, shapes_broadcast,
-    unreached_parameters, unregistered_layers, no_bend, norm_momentum, squashing_stack,
+    unreached_parameters, loss_left_out, unregistered_layers, no_bend, norm_momentum, squashing_stack,
 )  # fmt: skip

@@ -19,6 +19,8 @@ INFO = (
     SymptomInfo("steps-promise-little", "weights", "To first order, a step lowers the loss by a negligible part of itself.", 1e-3, "Gradient times update over the loss in the first looks; its inverse is the number of steps that learning would take."),
     SymptomInfo("updates-huge", "weights", "Each step moves the weights by a large part of their size.", 0.08, "Median of update over weight over the first looks; 1e-3 is healthy, 1e-1 thrashes (TheDeepChecker)."),
     SymptomInfo("updates-stay-large", "weights", "Weights keep moving by a large part of their size while the loss stands still.", 0.01, "Median of update over weight in the second half; ten times the usual 1e-3, and to no effect."),
+    SymptomInfo("updates-round-away", "weights", "Steps are smaller than the spacing of the weights' numbers, and leave them where they were.", 0.3, "Share of the weights with a gradient that a step does not change, median over the looks; in float32 next to none."),
+    SymptomInfo("half-weights", "weights", "The weights that are optimised are kept in half precision.", fact=True),
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
 )  # fmt: skip
 
@@ -185,4 +187,23 @@ def weights_grow(view: View) -> Symptom | None:
     return Symptom("weights-grow", f"The weights have grown to {value:.3g} times their size at the start.", value, limit, min(1.0, 0.4 + 0.4 * math.log10(min(value, 1e6) / limit)))
 
 
-DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow)
+def updates_round_away(view: View) -> Symptom | None:
+    """Rounded away, by tensor and look."""
+    limit = view.thresholds.get("updates-round-away", 0.3)
+    shares = [x.rounded for s in view.samples for x in s.parameters if x.rounded is not None and math.isfinite(x.rounded) and x.gradient and x.parameter in view.optimised]
+    if len(shares) < 5 or float(np.median(shares)) < limit:
+        return None
+    share = float(np.median(shares))
+    return Symptom("updates-round-away", f"{share:.0%} of the weights that have a gradient are left where they were by a step: it rounds to nothing.", share, limit, float(np.clip(0.4 + share - limit, 0.4, 1.0)))
+
+
+def half_weights(view: View) -> Symptom | None:
+    """bfloat16 keeps 8 bits of a number, float16 11."""
+    half = [p for p in view.recording.parameters if p.index in view.optimised and p.dtype in ("bfloat16", "float16")]
+    if not half or len(half) < len(view.optimised) / 2:
+        return None
+    bits = 8 if half[0].dtype == "bfloat16" else 11
+    return Symptom("half-weights", f"{len(half)} of the {len(view.optimised)} tensors that are optimised are {half[0].dtype}, which keeps {bits} bits: a step below {2.0**-bits:.1g} of a weight is lost.", float(len(half)), None, 1.0, half[0].module, half[0].place)
+
+
+DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow, updates_round_away, half_weights)

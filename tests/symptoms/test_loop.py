@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nndoctor.record.model import Call, ModuleInfo, ModuleMode, Place, Recording, SchedulerInfo, SettingChange
+from nndoctor.record.model import Call, Link, ModuleInfo, ModuleMode, Place, Recording, SchedulerInfo, SettingChange
 from nndoctor.symptoms.loop import looks_fresh
 from tests.symptoms.build import (
     BACKWARD,
@@ -611,3 +612,21 @@ def test_dropout_that_leaves_next_to_nothing() -> None:
     assert lacks(r, "dropout-strong", limit=0.99)
     change(r.modules[-2:], settings={"p": 0.5})
     assert lacks(r, "dropout-strong")
+
+
+# --- accumulates-unscaled -----------------------------------------------------------------------------------------
+
+
+def test_gradients_of_eight_batches_that_are_not_divided() -> None:
+    """The chain from backward begins with the loss itself; with a quotient it was divided, and two losses are two terms."""
+    r, divided, terms = healthy(), healthy(), healthy()
+    for made in (r, divided, terms):
+        change(made.steps, backwards=8)
+    divided.graphs[0].chain.insert(0, Link("Div"))
+    terms.graphs.append(replace(terms.graphs[0], losses=[1]))
+
+    assert "gradients of 8 backward calls" in symptom_of(r, "accumulates-unscaled").text
+    assert lacks(r, "accumulates-unscaled", limit=9.0)
+    assert lacks(divided, "accumulates-unscaled")
+    assert lacks(terms, "accumulates-unscaled")
+    assert lacks(healthy(), "accumulates-unscaled")

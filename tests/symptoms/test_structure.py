@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -586,3 +587,19 @@ def test_four_sigmoids_in_series_squash() -> None:
 def test_few_squashing_activations_are_no_stack(why: str, function: str, count: int, widths: tuple[int, ...]) -> None:
     """Depth is what loses the gradient."""
     assert lacks(squashed(function, count, widths), "squashing-stack"), why
+
+
+# --- loss-left-out ------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_computed_and_not_gone_down() -> None:
+    """Backward is called on a penalty alone; a second loss for the log is nobody's fault."""
+    r, logged = healthy(), healthy()
+    r.graphs[0].losses = []
+    logged.losses.append(replace(logged.losses[0], index=1, function="mse_loss"))
+
+    s = symptom_of(r, "loss-left-out")
+
+    assert LOSS == s.place
+    assert "cross_entropy is computed 100 times" in s.text
+    assert lacks(logged, "loss-left-out")

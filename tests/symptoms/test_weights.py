@@ -254,3 +254,30 @@ def test_weights_that_grow_tenfold() -> None:
 def test_weights_that_double_have_learnt() -> None:
     """Small initial weights do."""
     assert lacks(grown(8.0), "weights-grow")
+
+
+# --- updates-round-away -------------------------------------------------------------------------------------------
+
+
+def test_steps_that_round_to_nothing() -> None:
+    """Most weights with a gradient stay where they were."""
+    r = healthy()
+    change((p for s in r.samples for p in s.parameters), rounded=0.8)
+
+    assert "80% of the weights" in symptom_of(r, "updates-round-away").text
+    assert lacks(r, "updates-round-away", limit=0.9)
+    assert lacks(healthy(), "updates-round-away")
+
+
+# --- half-weights -------------------------------------------------------------------------------------------------
+
+
+def test_weights_in_half_precision() -> None:
+    """Those that are optimised; a frozen backbone may be what it likes."""
+    r, frozen = healthy(), healthy()
+    change(r.parameters, dtype="bfloat16")
+    change(frozen.parameters[:2], dtype="float16")
+    frozen.optimizers[0].groups[0].parameters[:] = [2, 3, 4, 5]
+
+    assert "bfloat16, which keeps 8 bits" in symptom_of(r, "half-weights").text
+    assert lacks(frozen, "half-weights")

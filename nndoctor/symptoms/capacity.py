@@ -1,0 +1,82 @@
+"""What the network could express at best: its narrowest layer, its depth, and what a simple learner makes of the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import View
+
+INFO = (
+    SymptomInfo("bottleneck", "capacity", "A hidden layer is narrower than the classes to be told apart need.", 0.5, "Its width over the smaller of the number of classes and 8; so few numbers must carry all that the output depends on."),
+    SymptomInfo("single-layer", "capacity", "The network is one linear layer, and the task is not linear.", 0.15, "What neighbours or a kernel reach beyond a linear map, on the scale where a constant is 0 and a perfect score 1."),
+    SymptomInfo("levels-off", "capacity", "The loss has levelled off far above what is possible.", 0.03, "Share of its level lost over the last third of the steps; the steps themselves are of ordinary size."),
+    SymptomInfo("features-irrelevant", "capacity", "Most input features say nothing of the target, and the few that do are enough.", 0.2, "What simple learners gain by the best features alone, on the scale where a constant is 0 and a perfect score 1."),
+)  # fmt: skip
+_ENOUGH = 8  # units that carry most of what a small classifier needs
+
+
+def bottleneck(view: View) -> Symptom | None:
+    """Hidden weight matrices; the code of an autoencoder is narrow by design, and its targets are no classes."""
+    limit = view.thresholds.get("bottleneck", 0.5)
+    labels = view.labels
+    if labels is None or not view.is_classification or labels.task == "binary":
+        return None
+    wanted = min(len(labels.counts), labels.classes or len(labels.counts), _ENOUGH)
+    matrices = [p for p in view.weights() if p.index in view.reached and p.index in view.optimised]
+    hidden = [(_width(p.shape, p.module_type), p) for p in matrices[:-1]]
+    narrow = [(w, p) for w, p in hidden if w >= 1]
+    if wanted < 3 or not narrow:
+        return None
+    width, p = min(narrow, key=lambda pair: pair[0])
+    if width / wanted > limit:
+        return None
+    text = f"{p.module or p.name} has {width} unit{'s' if width > 1 else ''}, through which {len(labels.counts)} classes have to be told apart."
+    return Symptom("bottleneck", text, width / wanted, limit, float(np.clip(0.5 + 3 * (limit - width / wanted), 0.5, 1.0)), p.module, p.place)
+
+
+def _width(shape: list[int], kind: str) -> int:
+    """Units of a layer: a recurrent one keeps three or four gates in one tensor."""
+    return shape[0] // {"LSTM": 4, "GRU": 3, "LSTMCell": 4, "GRUCell": 3}.get(kind, 1)
+
+
+def single_layer(view: View) -> Symptom | None:
+    """Logistic regression where neighbours do much better."""
+    limit = view.thresholds.get("single-layer", 0.15)
+    g, r = view.graph, view.reference
+    if g is None or g.truncated or g.layers != 1 or g.nonlinear > 0 or r is None or r.linear is None:
+        return None
+    best = max((s for s in (r.neighbours, r.kernel) if s is not None), default=r.constant)
+    gap = (best - r.linear) / max(1 - r.constant, 1e-9)
+    if not gap >= limit:
+        return None
+    return Symptom("single-layer", f"The network is a single linear layer; a linear map reaches {r.linear:.2f} on these rows, neighbours or a kernel {best:.2f}.", gap, limit, float(np.clip(0.4 + 2 * (gap - limit), 0.4, 1.0)))
+
+
+def levels_off(view: View) -> Symptom | None:
+    """A standstill that is neither a start that never moved nor a fit."""
+    limit = view.thresholds.get("levels-off", 0.03)
+    if len(view.finite) < 60 or not np.isfinite(view.losses).all() or not view.falls or not 0.05 < view.learns < 0.85:
+        return None
+    third = len(view.finite) // 3
+    before, after = float(view.finite[-2 * third : -third].mean()), float(view.finite[-third:].mean())
+    if before <= 0 or (before - after) / before >= limit:
+        return None
+    return Symptom("levels-off", f"The loss fell to {before:.4g} and has stayed there: {after:.4g} over the last third of the steps.", (before - after) / before, limit, 1.0)
+
+
+def features_irrelevant(view: View) -> Symptom | None:
+    """By univariate relevance on one part of the rows, scored on the other."""
+    limit = view.thresholds.get("features-irrelevant", 0.2)
+    r = view.reference
+    if r is None or r.selected is None or r.relevant is None:
+        return None
+    every = max((s for s in (r.linear, r.neighbours, r.kernel) if s is not None), default=r.constant)
+    gap = (r.selected - max(every, r.constant)) / max(1 - r.constant, 1e-9)
+    if not gap >= limit:
+        return None
+    text = f"On the {r.relevant:.0%} of the {r.features} features that vary with the target, simple learners reach {r.selected:.2f}; on all of them {every:.2f}."
+    return Symptom("features-irrelevant", text, gap, limit, float(np.clip(0.5 + gap, 0.5, 1.0)), "input")
+
+
+DETECTORS = (bottleneck, single_layer, levels_off, features_irrelevant)

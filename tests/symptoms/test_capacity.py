@@ -1,0 +1,75 @@
+"""What the network can express: each symptom where it holds, and the network that is narrow or shallow by right."""
+
+from __future__ import annotations
+
+from tests.symptoms.build import change, geometric, healthy, lacks, reference, regression, symptom_of
+
+# --- bottleneck ---------------------------------------------------------------------------------------------------
+
+
+def test_three_units_for_ten_classes() -> None:
+    """The narrowest hidden layer counts, a recurrent one by its state; the last is as wide as the classes."""
+    r = healthy(widths=(64, 32, 3, 10))
+    gated = healthy()
+    gated.parameters[2].shape, gated.parameters[2].module_type = [9, 32], "GRU"
+
+    s = symptom_of(r, "bottleneck")
+
+    assert ("net.2", 3 / 8) == (s.where, s.value)
+    assert "net.2 has 3 units, through which 10 classes" in s.text
+    assert "has 3 units" in symptom_of(gated, "bottleneck").text
+    assert lacks(r, "bottleneck", limit=0.1)
+
+
+def test_a_narrow_code_or_two_classes_are_no_bottleneck() -> None:
+    """Real targets may be as few numbers as they are."""
+    narrow = regression()
+    change(narrow.parameters[2:3], shape=[2, 32])
+
+    assert lacks(narrow, "bottleneck")
+    assert lacks(healthy(), "bottleneck")
+
+
+# --- single-layer -------------------------------------------------------------------------------------------------
+
+
+def test_one_linear_layer_for_what_is_not_linear() -> None:
+    """Neighbours do much better than a linear map on the same rows."""
+    r, linear = healthy(), healthy()
+    for made in (r, linear):
+        change(made.graphs, layers=1, nonlinear=0)
+    r.references = [reference(0.1, 0.5, 0.9, 0.85)]
+
+    assert "a linear map reaches 0.50 on these rows, neighbours or a kernel 0.90" in symptom_of(r, "single-layer").text
+    assert lacks(r, "single-layer", limit=0.6)
+    assert lacks(linear, "single-layer")
+    deep = healthy()
+    deep.references = r.references
+    assert lacks(deep, "single-layer")
+
+
+# --- levels-off ---------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_fell_and_stays() -> None:
+    """Half learnt, and no further; not where it never fell, or where all is learnt."""
+    r = healthy([*geometric(2.3, 1.6, 30), *[1.6, 1.61] * 35], accuracy=0.4)
+
+    assert "1.60" in symptom_of(r, "levels-off").text
+    assert lacks(r, "levels-off", limit=-0.1)
+    assert lacks(healthy([2.302, 2.304] * 50, accuracy=0.1), "levels-off")
+    assert lacks(healthy(), "levels-off")
+
+
+# --- features-irrelevant ------------------------------------------------------------------------------------------
+
+
+def test_a_few_features_that_do_better_than_all() -> None:
+    """By how much, and what share they are."""
+    r = healthy()
+    r.references = [reference(0.1, 0.3, 0.25, 0.3, selected=0.8, relevant=0.05, features=200)]
+
+    assert "On the 5% of the 200 features" in symptom_of(r, "features-irrelevant").text
+    assert lacks(r, "features-irrelevant", limit=0.8)
+    change(r.references, selected=0.32)
+    assert lacks(r, "features-irrelevant")
