@@ -75,7 +75,7 @@ def try_cures(diagnosis: Diagnosis, target: Target, settings: Settings, tries: T
     from nndoctor.trials.laboratory import Laboratory
     from nndoctor.trials.run import Budget, try_suspects
 
-    if diagnosis.verdict != "sick" or tries.most == 0:
+    if (diagnosis.verdict != "sick" and not diagnosis.failing) or tries.most == 0:
         return diagnosis
     causes = chosen_causes(DiagnosisOptions(settings.select, settings.ignore))
     with (

@@ -349,7 +349,7 @@ def test_width_of_the_terminal(
         (["try", "--change", "lr*10"], "missing SCRIPT"),
         (["try", "--change", "lr=10", "train.py"], "'lr=10': spelt lr*FACTOR"),
         (["try", "--change", "speed*10", "train.py"], "'speed*10': no change of this kind; `nndoctor try --list` shows all"),
-        (["try", "--change", "activation=swoosh", "train.py"], "spelt activation=NAME, with one of relu, leaky_relu, gelu, tanh"),
+        (["try", "--change", "activation=swoosh", "train.py"], "spelt activation=NAME, with one of relu, he-relu, leaky_relu, gelu, tanh"),
         (["try", "--change", "lr*10", "gone.py"], "gone.py: no such file"),
         (["causes", "extra"], "Got unexpected extra argument"),
     ],

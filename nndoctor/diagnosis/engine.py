@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from nndoctor.diagnosis.curve import read_curve
 from nndoctor.diagnosis.locate import location_of
 from nndoctor.diagnosis.model import Diagnosis, RuledOut, Suspect
@@ -43,17 +45,19 @@ def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> D
     scored = [s for c in causes if (s := score(c, symptoms)) is not None]
     ranked = rank(scored)
     suspects = _tell(ranked, view, symptoms)
-    verdict = _verdict(view, suspects)
+    # Who leaves causes out does not want to hear that something else is wrong.
+    failing = _failing(view, symptoms) and not options.select and not options.ignore
+    verdict = _verdict(view, suspects, failing)
     return Diagnosis(
         verdict=verdict,
         suspects=suspects if verdict != "inconclusive" else [],
         symptoms=symptoms,
         ruled_out=_ruled_out(causes, scored, suspects),
         curve=read_curve(view),
-        reasons=_reasons(view, symptoms, verdict),
+        reasons=_reasons(view, symptoms, verdict, failing),
         recording=recording,
-        hidden=_hidden(ranked, suspects, view) if verdict == "sick" else [],
-        failing=_failing(view, symptoms),
+        hidden=_hidden(ranked, suspects, view) if verdict == "sick" or failing else [],
+        failing=failing,
     )
 
 
@@ -66,6 +70,8 @@ def chosen_causes(options: DiagnosisOptions) -> dict[str, Cause]:
 def _failing(view: View, symptoms: list[Symptom]) -> bool:
     """Whether the run plainly learns nothing although there is something to learn."""
     names = {s.name for s in symptoms}
+    if view.steps >= _ENOUGH_STEPS and not np.isfinite(view.losses[-view.tenth :]).any():
+        return True
     stuck = {"no-better-than-constant", "loss-diverged", "loss-nonfinite", "below-reference"} & names
     return bool(stuck) and "signal-present" in names and view.steps >= 50 and view.learns < 0.2
 
@@ -100,20 +106,20 @@ def _severity(cause: Cause, view: View, symptoms: list[Symptom]) -> str:
     return "warning" if view.learns >= 0.5 and not below else "error"
 
 
-def _verdict(view: View, suspects: list[Suspect]) -> str:
+def _verdict(view: View, suspects: list[Suspect], failing: bool) -> str:
     if any(s.severity in ("error", "warning") for s in suspects):
         return "sick"
     end = view.recording.end
     steps = len(view.recording.steps)
-    if steps < _ENOUGH_STEPS or end is None or end.reason in ("error", "signal", "timeout", "lost"):
+    if failing or steps < _ENOUGH_STEPS or end is None or end.reason in ("error", "signal", "timeout", "lost"):
         return "inconclusive"
     return "healthy"
 
 
-def _reasons(view: View, symptoms: list[Symptom], verdict: str) -> list[str]:
+def _reasons(view: View, symptoms: list[Symptom], verdict: str, failing: bool) -> list[str]:
     """Why a run is called healthy, or why nothing can be said."""
     if verdict == "inconclusive":
-        return [_why_inconclusive(view)]
+        return [_why_failing(symptoms) if failing else _why_inconclusive(view)]
     if verdict == "sick":
         return []
     reasons = [s.text for s in symptoms if s.name == "learns"]
@@ -129,6 +135,12 @@ def _reasons(view: View, symptoms: list[Symptom], verdict: str) -> list[str]:
     if any(s.name == "still-falling" for s in symptoms):
         reasons.append("It was still improving when watching ended: run it longer.")
     return reasons or ["Nothing speaks for any known fault, though learning is not plain to see in so few steps."]
+
+
+def _why_failing(symptoms: list[Symptom]) -> str:
+    """A run that plainly learns nothing is not healthy because no known fault shows."""
+    seen = next((s.text for n in ("loss-nonfinite", "no-better-than-constant", "loss-diverged", "below-reference") for s in symptoms if s.name == n), "")
+    return f"The run does not learn, and no known fault explains it. {seen}".strip()
 
 
 def _why_inconclusive(view: View) -> str:

@@ -429,7 +429,7 @@ class Session:
         self.registry.optimizer(optimizer)
         self._in_step = True
         if self.looking:
-            self.weights.before_step()
+            self.weights.before_step(looked_at(self.steps + 2))
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimiser has stepped."""

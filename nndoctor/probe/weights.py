@@ -21,6 +21,9 @@ from nndoctor.record.model import ParameterSample, Sample
 
 _SLICE = 16_384  # elements of a parameter whose movement is followed
 _MOST = 400  # parameters that are followed
+_FINE_BITS = 0x1FFF  # of a float32: those that neither float16 nor bfloat16 has
+
+
 class WeightWatch:
     """Copies slices before a step and compares after it."""
 
@@ -34,8 +37,11 @@ class WeightWatch:
         self._uses: list[tuple[ParameterSample, str, float]] = []
         self._wanted: list[Tensor] = []
         self._done: set[int] = set()
+        self._last: dict[int, tuple[Tensor, Tensor]] = {}  # slices before and after the step that was looked at last
+        self._between: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # numbers undone, moved and coarse when this step began
         self.moved: bool | None = None
         self.frozen: list[int] = []
+        self._keep_last = False
         self._first: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
 
     def _followed(self) -> list[tuple[int, Tensor]]:
@@ -62,11 +68,24 @@ class WeightWatch:
         """In the step before a sampled one: gradients to compare directions with."""
         self._gradients = {i: stats.slice_of(p.grad, _SLICE).reshape(-1).clone() for i, p in self._followed() if p.grad is not None and p.grad.layout == torch.strided}
 
-    def before_step(self) -> None:
-        """Copy the slices that the step is about to change."""
+    def before_step(self, keep: bool = False) -> None:
+        """Copy the slices that the step is about to change. `keep` them for the next step, which is looked at as well."""
+        self._keep_last = keep
         for i, p in self._followed():
             if i not in self._before:
-                self._before[i] = stats.slice_of(p, _SLICE).reshape(-1).clone()
+                now = self._before[i] = stats.slice_of(p, _SLICE).reshape(-1).clone()
+                self._look_between(i, now)
+
+    def _look_between(self, index: int, now: Tensor) -> None:
+        """Has anything put the weights back since the last step, or rounded them?"""
+        before, after = self._last.pop(index, (now, now))
+        if before.shape != now.shape or before is now or now.dtype != torch.float32:
+            return
+        moved = before != after
+        self._between[index] = (
+            torch.count_nonzero(moved & (now == before)), torch.count_nonzero(moved),
+            torch.count_nonzero((now.view(torch.int32) & _FINE_BITS) == 0),
+        )  # fmt: skip
 
     def after_step(self, indices: set[int] | None) -> None:
         """Measure what a step did to the given parameters (None: to all that are left)."""
@@ -84,13 +103,19 @@ class WeightWatch:
         scales = [(p.numel() / max(a.numel(), 1)) ** 0.5 for (_, p), a in zip(members, after, strict=True)]
         samples = [ParameterSample(i, 0.0, None, None, None, 0.0) for i, _ in members]
         self._samples.extend(samples)
+        for n, (i, _) in enumerate(members):
+            if i in self._before and self._before[i].numel() == after[n].numel() and self._keep_last:
+                self._last[i] = (self._before[i], after[n].clone())
+            found = self._between.pop(i, None)
+            if found is not None:
+                self._want(list(found), [(samples[n], "undone", 1.0), (samples[n], "moved", 1.0), (samples[n], "coarse", 1.0 / after[n].numel())])
         self._want(stats.norms(after), [(s, "weight", k) for s, k in zip(samples, scales, strict=True)])
         moved = [n for n, (i, _) in enumerate(members) if i in self._before and self._before[i].numel() == after[n].numel()]
         changes: dict[int, Tensor] = {}
         if moved:
-            found = torch._foreach_sub([after[n] for n in moved], [self._before[members[n][0]] for n in moved])
-            changes = dict(zip(moved, found, strict=True))
-            self._want(stats.norms(list(found)), [(samples[n], "update", scales[n]) for n in moved])
+            differences = torch._foreach_sub([after[n] for n in moved], [self._before[members[n][0]] for n in moved])
+            changes = dict(zip(moved, differences, strict=True))
+            self._want(stats.norms(list(differences)), [(samples[n], "update", scales[n]) for n in moved])
         graded = [n for n, (_, p) in enumerate(members) if p.grad is not None and p.grad.layout == torch.strided]
         if not graded:
             return
@@ -138,6 +163,10 @@ class WeightWatch:
                 record.expected = (record.expected or 0.0) + value * scale
             elif what == "rounded":
                 sample.rounded = max(0.0, 1.0 - (sample.zero or 0.0) - value * scale)
+            elif what in ("undone", "coarse"):
+                setattr(sample, what, value * scale)
+            elif what == "moved":
+                sample.undone = sample.undone / value if value and sample.undone is not None else None
             elif what == "agreement":
                 sample.agreement = value
             elif what == "length" and sample.agreement is not None and sample.gradient is not None:

@@ -244,6 +244,8 @@ class ParameterSample:
     nonfinite: float  # 1 where gradient, weight or update hold NaN or Inf, else 0
     rounded: float | None = None  # share of non-zero gradients whose weight did not move
     agreement: float | None = None  # cosine with the gradient of the sampled step before it, where adjacent
+    undone: float | None = None  # share of the numbers that the step before moved, and that were back when this one began
+    coarse: float | None = None  # share of the numbers, kept in float32, that half precision could hold as well
 
 
 @dataclass

@@ -20,7 +20,8 @@ INFO = (
     SymptomInfo("updates-huge", "weights", "Each step moves the weights by a large part of their size.", 0.08, "Median of update over weight over the first looks; 1e-3 is healthy, 1e-1 thrashes (TheDeepChecker)."),
     SymptomInfo("updates-stay-large", "weights", "Weights keep moving by a large part of their size while the loss stands still.", 0.01, "Median of update over weight in the second half; ten times the usual 1e-3, and to no effect."),
     SymptomInfo("updates-round-away", "weights", "Steps are smaller than the spacing of the weights' numbers, and leave them where they were.", 0.3, "Share of the weights with a gradient that a step does not change, median over the looks; in float32 next to none."),
-    SymptomInfo("half-weights", "weights", "The weights that are optimised are kept in half precision.", fact=True),
+    SymptomInfo("half-weights", "weights", "The weights that are optimised are kept in half precision, or rounded to it between steps.", fact=True),
+    SymptomInfo("updates-undone", "weights", "Between two steps, weights are put back where they were before the first.", 0.3, "Share of the numbers that a step moved, median over the looks; where nothing but the optimiser writes weights it is 0."),
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
 )  # fmt: skip
 
@@ -187,6 +188,24 @@ def weights_grow(view: View) -> Symptom | None:
     return Symptom("weights-grow", f"The weights have grown to {value:.3g} times their size at the start.", value, limit, min(1.0, 0.4 + 0.4 * math.log10(min(value, 1e6) / limit)))
 
 
+def _rounded_between(view: View) -> Symptom | None:
+    """float32 in which nothing is kept that half precision would not hold."""
+    found = [x.coarse for s in view.samples if s.step > 1 for x in s.parameters if x.coarse is not None and x.parameter in view.optimised and x.update]
+    if len(found) < 4 or not float(np.median(found)) > 0.99:
+        return None
+    return Symptom("half-weights", f"Between steps the weights hold nothing that half precision would not: {float(np.median(found)):.0%} of their float32 numbers are rounded.", float(np.median(found)), None, 1.0, "weights")
+
+
+def updates_undone(view: View) -> Symptom | None:
+    """By tensor, for steps that follow one another."""
+    limit = view.thresholds.get("updates-undone", 0.3)
+    found = [x.undone for s in view.samples for x in s.parameters if x.undone is not None and math.isfinite(x.undone) and x.parameter in view.optimised]
+    if len(found) < 4 or not float(np.median(found)) >= limit:
+        return None
+    share = float(np.median(found))
+    return Symptom("updates-undone", f"{share:.0%} of the numbers that a step has moved are back where they were when the next one begins: something else writes the weights.", share, limit, float(np.clip(0.4 + share - limit, 0.4, 1.0)), "weights")
+
+
 def updates_round_away(view: View) -> Symptom | None:
     """Rounded away, by tensor and look."""
     limit = view.thresholds.get("updates-round-away", 0.3)
@@ -201,9 +220,9 @@ def half_weights(view: View) -> Symptom | None:
     """bfloat16 keeps 8 bits of a number, float16 11."""
     half = [p for p in view.recording.parameters if p.index in view.optimised and p.dtype in ("bfloat16", "float16")]
     if not half or len(half) < len(view.optimised) / 2:
-        return None
+        return _rounded_between(view)
     bits = 8 if half[0].dtype == "bfloat16" else 11
     return Symptom("half-weights", f"{len(half)} of the {len(view.optimised)} tensors that are optimised are {half[0].dtype}, which keeps {bits} bits: a step below {2.0**-bits:.1g} of a weight is lost.", float(len(half)), None, 1.0, half[0].module, half[0].place)
 
 
-DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow, updates_round_away, half_weights)
+DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow, updates_round_away, half_weights, updates_undone)

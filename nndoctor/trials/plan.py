@@ -54,7 +54,7 @@ def orders(diagnosis: Diagnosis, causes: Mapping[str, Cause], made: Sequence[Tri
     first = _cures(told, made, diagnosis.recording)
     if confirmed:
         return [o for o in first + _rivals(confirmed, diagnosis, causes, made) if _could_win(o, confirmed)]
-    if first or not told or any(_stands(s, made) for s in told) or View(diagnosis.recording).learns >= _LEARNS:
+    if first or (not told and not diagnosis.failing) or any(_stands(s, made) for s in told) or View(diagnosis.recording).learns >= _LEARNS:
         return first
     hidden = _cures([s for s in diagnosis.hidden if s.confidence >= _WORTH], made, diagnosis.recording)
     return hidden or _generic(causes, made, diagnosis.recording) or (_controls(made) if diagnosis.failing else [])

@@ -225,8 +225,8 @@ def test_a_cause_that_is_a_warning_is_never_more(pages: Callable[..., None]) -> 
     """Whether or not the run learns; a note makes no run sick."""
     pages(cause("mild", severity="warning", prior=0.0, loss_flat=5.0))
     mild = diagnose(stuck())
-    pages(cause("advice", severity="note", prior=0.0, loss_flat=5.0))
-    advice = diagnose(stuck())
+    pages(cause("advice", severity="note", prior=0.0, learns=5.0))
+    advice = diagnose(healthy())
 
     assert ("sick", "warning") == (mild.verdict, mild.suspects[0].severity)
     assert ("healthy", "note") == (advice.verdict, advice.suspects[0].severity)
@@ -340,3 +340,14 @@ def test_the_same_recording_gives_the_same_answer(make: Callable[[], Recording])
 
     assert repr(dataclasses.replace(first, recording=second.recording)) == repr(second)
     assert repr(untouched) == repr(r)
+
+
+def test_a_run_that_learns_nothing_is_not_healthy_for_want_of_a_suspect(pages: Callable[..., None]) -> None:
+    """It is said that something is wrong and that nobody knows what; not to a user who left causes out."""
+    pages(cause("no", prior=-9.0, loss_flat=1.0))
+
+    d, restricted = diagnose(stuck()), diagnose(stuck(), DiagnosisOptions(ignore=frozenset({"lr-too-high"})))
+
+    assert ("inconclusive", True, []) == (d.verdict, d.failing, d.suspects)
+    assert d.reasons[0].startswith("The run does not learn, and no known fault explains it.")
+    assert ("healthy", False) == (restricted.verdict, restricted.failing)

@@ -91,3 +91,26 @@ def test_losses_that_are_thrown_away_are_counted(tmp_path: Path, monkeypatch: py
 
     assert (30, []) == (len(recording.steps), recording.problems)
     assert [("loss", 10, 40)] == [(n.where, n.count, n.batches) for n in recording.nonfinite if n.name == "the loss"]
+
+
+@pytest.mark.parametrize(
+    ("between", "undone", "coarse"),
+    [
+        ("", 0.0, False),
+        ("    with torch.no_grad():\n        for p in model.parameters(): p.copy_(p.to(torch.bfloat16))\n", None, True),
+        ("    model.load_state_dict(first)\n", 1.0, False),
+    ],
+    ids=["left alone", "rounded", "restored"],
+)  # fmt: skip
+def test_what_is_done_to_weights_between_steps_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between: str, undone: float | None, coarse: bool) -> None:
+    """Rounded to half precision, or put back."""
+    monkeypatch.chdir(tmp_path)
+    loop = "import copy\nfirst = copy.deepcopy(model.state_dict())\nfor _ in range(20):\n    optimizer.zero_grad()\n    F.cross_entropy(model(x), y).backward()\n    optimizer.step()\n"
+    (tmp_path / "train.py").write_text(HEAD + NET + "optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)\n" + loop + between)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+    seen = [p for s in recording.samples for p in s.parameters if p.coarse is not None]
+
+    assert seen and [] == recording.problems
+    assert coarse == all(p.coarse == 1.0 for p in seen)
+    if undone is not None:
+        assert {undone} == {p.undone for p in seen if p.undone is not None}

@@ -281,3 +281,27 @@ def test_weights_in_half_precision() -> None:
 
     assert "bfloat16, which keeps 8 bits" in symptom_of(r, "half-weights").text
     assert lacks(frozen, "half-weights")
+
+
+def test_weights_that_are_rounded_between_steps() -> None:
+    """Kept in float32, with nothing in them that half precision would not hold."""
+    r, fine = healthy(), healthy()
+    change((p for s in r.samples for p in s.parameters), coarse=1.0)
+    change((p for s in fine.samples for p in s.parameters), coarse=0.1)
+
+    assert "100% of their float32 numbers are rounded" in symptom_of(r, "half-weights").text
+    assert lacks(fine, "half-weights")
+
+
+# --- updates-undone -----------------------------------------------------------------------------------------------
+
+
+def test_weights_that_are_put_back_between_steps() -> None:
+    """Something else than the optimiser writes them."""
+    r = healthy()
+    change((p for s in r.samples for p in s.parameters), undone=0.6)
+
+    assert "60% of the numbers that a step has moved are back" in symptom_of(r, "updates-undone").text
+    assert lacks(r, "updates-undone", limit=0.7)
+    change((p for s in r.samples for p in s.parameters), undone=0.0)
+    assert lacks(r, "updates-undone")

@@ -36,10 +36,21 @@ def tried(diagnosis: Diagnosis, outcomes: Mapping[str, float | Recording], **bud
 def test_a_healthy_run_costs_no_trial() -> None:
     """Nor does one of which nothing can be said."""
     for verdict in ("healthy", "inconclusive"):
-        diagnosis = replace(sick(suspect("lr-too-high", 0.3, "note")), verdict=verdict)
+        diagnosis = replace(sick(suspect("lr-too-high", 0.3, "note")), verdict=verdict, failing=False)
         after, asked = tried(diagnosis, {"lr*0.1": 1.0})
 
         assert ([], diagnosis) == (asked, after)
+
+
+def test_a_run_that_fails_for_no_known_reason_is_tried() -> None:
+    """What makes it learn is the cause; where nothing does, that is said, and it is not called healthy."""
+    unknown = replace(sick(), verdict="inconclusive", failing=True, suspects=[], reasons=["It does not learn."])
+    found, _ = tried(unknown, {"lr*10": 1.0})
+    nothing, asked = tried(unknown, {})
+
+    assert ("sick", "lr-too-low") == (found.verdict, found.suspects[0].cause.id)
+    assert ("inconclusive", []) == (nothing.verdict, nothing.suspects)
+    assert f"It does not learn. {len(asked)} changes of the run were tried, and none makes it learn." == nothing.reasons[0]
 
 
 def test_the_leading_suspect_is_tried_until_a_cure_works() -> None:
