@@ -156,7 +156,7 @@ class Watch:
             if session.off or session.depth and not session.looking or not session.mine():
                 return old(module, *args, **kwargs)
             if session.depth:
-                session.enter(module)
+                session.enter(module, args)
                 try:
                     return old(module, *args, **kwargs)
                 finally:

@@ -78,10 +78,10 @@ class InputWatch:
         sums.rows += len(values)
         for row in values.reshape(len(values), -1):
             sums.hashes.add(hash(row.tobytes()))
-        by_feature = _by_feature(values.astype(np.float64))
-        finite = np.isfinite(by_feature)
-        good = np.where(finite, by_feature, 0.0)
-        width = by_feature.shape[1]
+        table = by_feature(values.astype(np.float64))
+        finite = np.isfinite(table)
+        good = np.where(finite, table, 0.0)
+        width = table.shape[1]
         if sums.total is None or sums.total.shape[0] != width:
             sums.total, sums.squares, sums.missing = np.zeros(width), np.zeros(width), np.zeros(width)
             sums.low, sums.high, sums.elements = np.full(width, np.inf), np.full(width, -np.inf), 0
@@ -90,9 +90,9 @@ class InputWatch:
         with np.errstate(over="ignore"):
             sums.squares += (good**2).sum(0)
         sums.missing += (~finite).sum(0)
-        sums.low = np.minimum(sums.low, np.where(finite, by_feature, np.inf).min(0))
-        sums.high = np.maximum(sums.high, np.where(finite, by_feature, -np.inf).max(0))
-        sums.elements += len(by_feature)
+        sums.low = np.minimum(sums.low, np.where(finite, table, np.inf).min(0))
+        sums.high = np.maximum(sums.high, np.where(finite, table, -np.inf).max(0))
+        sums.elements += len(table)
         sums.integers = sums.integers and bool((good == np.round(good)).all())
         if sum(len(k) for k in sums.kept) < _MOST_ROWS and (not sums.kept or sums.kept[0].shape[1] == columns.shape[1]):
             sums.kept.append(columns)
@@ -111,7 +111,7 @@ def _counted(ids: _Array) -> _Array:
     return counts
 
 
-def _by_feature(values: _Array) -> _Array:
+def by_feature(values: _Array) -> _Array:
     """[values, features]: the last axis of tables and sequences, the channel of images."""
     if values.ndim == 1:
         return values[:, None]

@@ -36,6 +36,11 @@ class Calls:
         if len(self.events) < _MOST_EVENTS:
             self.events.append(what)
 
+    def mark(self, what: str) -> None:
+        """The same for what is no part of the loop's order."""
+        call = self._calls.setdefault(what, Call(what, 0, None))
+        call.count += 1
+
     def place(self, what: str) -> Place | None:
         """Where it was first called."""
         call = self._calls.get(what)

@@ -16,6 +16,8 @@ from nndoctor.record.model import Reference
 _Array = np.ndarray[Any, Any]
 _MOST = 900  # rows that enter the kernel matrix
 _LEAST = 40  # rows below which nothing is said
+_ENOUGH_TO_JUDGE = 80  # held-out rows, of which a quarter is twenty
+_MOST_CODES, _FEWEST_CODES, _MOST_VALUES = 64, 5, 60  # columns that are looked at; values that a column of codes has
 _MANY_FEATURES = 20  # of which most may be irrelevant
 _FEW_RELEVANT = 0.3
 _SHIFTS = (1, -1, 2, -2, 3, -3)
@@ -46,6 +48,9 @@ def compare(loss: int, task: str, rows: Rows) -> Reference | None:
     reference = Reference(loss, task, len(x), x.shape[1], constant, linear, near, kernel)
     reference.chance = _chance(constant, int((~fit).sum()), classes)
     _try_selected(x, y, fit, classes, reference)
+    _try_categories(x, y, fit, classes, reference)
+    if classes:
+        _judge_sureness(x, y, fit, reference)
     best = max(s for s in (linear, near, kernel) if s is not None)
     if best - constant < reference.chance * 2:
         _try_shifts(x, y, fit, rows.step, classes, reference)
@@ -121,6 +126,44 @@ def _chance(constant: float, scored: int, classes: bool) -> float:
     if classes:
         return 2.8 * float(np.sqrt(max(constant * (1 - constant), 0.05) / max(scored, 1)))
     return 2.8 * 1.4 / float(np.sqrt(max(scored, 1)))
+
+
+def _judge_sureness(x: _Array, y: _Array, fit: _Array, reference: Reference) -> None:
+    """Is the kernel learner wrong as often where it is sure as elsewhere? Classes that overlap are wrong at their borders;
+    wrong labels are everywhere (Northcutt et al. 2021, confident learning).
+    """
+    if int((~fit).sum()) < _ENOUGH_TO_JUDGE:
+        return
+    within, distance = _distances(x[fit], x[fit]), _distances(x[~fit], x[fit])
+    scale = np.median(within[within > 0]) if (within > 0).any() else 1.0
+    centre = y[fit].mean(0)
+    weights = np.linalg.solve(np.exp(-within / scale) + 0.1 * np.eye(int(fit.sum())), y[fit] - centre)
+    prediction = centre + np.exp(-distance / scale) @ weights
+    best = np.sort(prediction, axis=1)
+    surest = np.argsort(best[:, -2] - best[:, -1], kind="stable")[: max(10, len(best) // 4)]
+    wrong = prediction.argmax(1) != y[~fit].argmax(1)
+    reference.wrong, reference.sure_wrong = float(wrong.mean()), float(wrong[surest].mean())
+
+
+def _try_categories(x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:
+    """A linear map of the same columns, those that look like codes replaced by an indicator for each of their values."""
+    parts, codes = [], 0
+    for column in x.T[:_MOST_CODES]:
+        values, member = np.unique(np.round(column, 6), return_inverse=True)
+        gaps = np.diff(values)
+        even = len(values) >= _FEWEST_CODES and len(values) <= _MOST_VALUES and bool((np.abs(gaps / gaps.min() - np.round(gaps / gaps.min())) < 0.05).all())
+        codes += even
+        parts.append(np.eye(len(values))[member] if even else column[:, None])
+    if not codes:
+        return
+    table = np.concatenate(parts, axis=1)
+    centre = y[fit].mean(0)
+    truth = y[~fit]
+    scores = []
+    for penalty in (1.0, 10.0, 100.0):
+        prediction = centre + _ridge(table[fit] - table[fit].mean(0), y[fit] - centre, table[~fit] - table[fit].mean(0), penalty)
+        scores.append(float((prediction.argmax(1) == truth.argmax(1)).mean()) if classes else 1.0 - float(((prediction - truth) ** 2).mean() / ((truth - centre) ** 2).mean()))
+    reference.encoded, reference.codes = max(scores), codes
 
 
 def _try_selected(x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:

@@ -20,6 +20,7 @@ from nndoctor.probe.evaluation import EvaluationWatch
 from nndoctor.probe.functions import FunctionWatch, first_tensor, tensors_in
 from nndoctor.probe.gradients import GradientWatch
 from nndoctor.probe.guards import Guards
+from nndoctor.probe.holdout import HoldoutWatch
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Limits, looked_at
 from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
@@ -27,7 +28,7 @@ from nndoctor.probe.registry import Model, Registry, group_settings
 from nndoctor.probe.terms import LossTerms
 from nndoctor.probe.weights import WeightWatch
 from nndoctor.probe.where import user_place
-from nndoctor.record.model import ModuleMode, Problem, SettingChange, Step
+from nndoctor.record.model import ModuleMode, Problem, Sequence, SettingChange, Step
 
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
@@ -35,6 +36,8 @@ _GRAPHS = 40  # steps of an optimiser within which graphs are read
 _DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
 _EQUALITIES = frozenset({"eq", "__eq__"})
 _CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
+_SEQUENTIAL = (nn.RNNBase, nn.MultiheadAttention)
+_LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
 _MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
 
 
@@ -68,6 +71,8 @@ class Session:
         self.terms = LossTerms(emit, self.registry, self.losses)
         self.gradients = GradientWatch(self.registry, self.later)
         self.guards = Guards(self)
+        self.holdout = HoldoutWatch(emit)
+        self._sequences: set[int] = set()
         self.weights = WeightWatch(emit, self.registry, self.later)
         self.evaluation = EvaluationWatch(emit)
         self.steps = self.backwards = self.forwards = 0
@@ -138,14 +143,23 @@ class Session:
 
     # --- forward ----------------------------------------------------------------------------------------------
 
-    def enter(self, module: nn.Module) -> None:
+    def enter(self, module: nn.Module, args: tuple[Any, ...] = ()) -> None:
         """A module inside another, in a step that is looked at."""
         name = ""
         if self._root is not None:
             name = self._root.names.get(id(module)) or self.registry.stray(module, self._root) or self._root.name
         self._stack.append((module, name))
+        if isinstance(module, _SEQUENTIAL) and id(module) not in self._sequences and torch.is_grad_enabled():
+            self._note_sequence(module, name, args)
         if module._parameters:
             self.ran.add(name)
+
+    def _note_sequence(self, module: nn.Module, name: str, args: tuple[Any, ...]) -> None:
+        """Which axis does it take for time?"""
+        self._sequences.add(id(module))
+        x = args[0] if args else None
+        if isinstance(x, Tensor) and x.dim() == 3 and not getattr(module, "batch_first", True):
+            self.emit(Sequence(name, type(module).__name__, list(x.shape), self.registry.built.get(module)))
 
     def leave(self) -> None:
         """... is left again."""
@@ -204,6 +218,7 @@ class Session:
                 self._evaluated_at.append(self.steps)
             if not self._is_routine():
                 self.evaluation.forward(self.steps, model.index, module.training, first_tensor(output), rows, user_place())
+                self.holdout.saw(model.index, given)
             return
         self._pending.append(_Forward(model.index, module.training, rows, []))
         if x is not None and x.numel() and self._input_sum is None and not x.is_complex():
@@ -252,6 +267,8 @@ class Session:
         output = result[0] if isinstance(result, tuple) and result else result
         if not self.looking or not isinstance(output, Tensor):
             return
+        if name in _LOOKUPS or (name == "__getitem__" and _is_lookup(args)):
+            self.calls.mark("encode")
         if name in _CASTS and args and isinstance(args[0], Tensor) and not args[0].is_floating_point():
             self._casts[output.data_ptr()] = str(args[0].dtype).removeprefix("torch.")
         self._note_call(name, args, output)
@@ -520,7 +537,7 @@ class Session:
         with stats.quiet():
             for part in (
                 self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self.weights.note_movement,
-                self.activations.finish, self.inputs.finish, self.losses.finish, self.guards.finish, self._finish_modes, self._finish_calls, self._settle,
+                self.activations.finish, self.inputs.finish, self.holdout.finish, self.losses.finish, self.guards.finish, self._finish_modes, self._finish_calls, self._settle,
             ):  # fmt: skip
                 try:
                     part()
@@ -538,6 +555,12 @@ class Session:
     def _finish_calls(self) -> None:
         for call in self.calls.records():
             self.emit(call)
+
+
+def _is_lookup(args: tuple[Any, ...]) -> bool:
+    """A table read at whole numbers."""
+    index = args[1] if len(args) > 1 else None
+    return isinstance(index, Tensor) and not index.is_floating_point() and index.dtype != torch.bool and args[0].is_floating_point()
 
 
 def _is_fresh(module: nn.Module) -> bool:

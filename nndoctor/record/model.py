@@ -345,6 +345,29 @@ class Labels:
 
 
 @dataclass
+class Holdout:
+    """Real-valued inputs of a model in validation passes, by feature as in `Features`; written at the end."""
+
+    kind: ClassVar[str] = "holdout"
+    model: int
+    rows: int  # values of each feature that were seen
+    mean: list[float]
+    std: list[float]
+    missing: float = 0.0  # share of rows with NaN or Inf
+
+
+@dataclass
+class Sequence:
+    """A layer that takes the first axis of its input for time (`batch_first=False`), at its first call in training."""
+
+    kind: ClassVar[str] = "sequence"
+    module: str
+    type: str
+    shape: list[int]  # of its input
+    place: Place | None = None
+
+
+@dataclass
 class Evaluation:
     """One validation pass: forwards without gradient between two training steps."""
 
@@ -385,6 +408,10 @@ class Reference:
     chance: float | None = None  # score above `constant` that chance alone reaches one time in a hundred
     selected: float | None = None  # best score on the features that vary with the target by themselves, where they are few
     relevant: float | None = None  # ... their share
+    wrong: float | None = None  # classes: share of the kernel's held-out answers that are wrong
+    sure_wrong: float | None = None  # ... of the surest quarter of them
+    encoded: float | None = None  # best linear score with the columns of few evenly spaced values taken as categories
+    codes: int = 0  # how many such columns there are
 
 
 @dataclass
@@ -469,7 +496,7 @@ class End:
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Evaluation, Reference, Call, ModuleMode, NonFinite, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -493,6 +520,8 @@ class Recording:
     sites: list[Site] = field(default_factory=list)
     features: list[Features] = field(default_factory=list)
     labels: list[Labels] = field(default_factory=list)
+    holdouts: list[Holdout] = field(default_factory=list)
+    sequences: list[Sequence] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)

@@ -18,9 +18,12 @@ INFO = (
     SymptomInfo("signal-nonlinear", "labels", "Nearest neighbours or a kernel predict the targets much better than a linear map does.", 0.15, "Gap on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("signal-after-shift", "labels", "Targets fit the inputs once they are moved by a row or two."),
     SymptomInfo("few-samples", "labels", "The run sees the same few samples again and again.", 200.0, "Distinct samples, as estimated from repeats."),
+    SymptomInfo("sure-and-wrong", "labels", "A simple learner is wrong nearly as often where it is sure as elsewhere: labels contradict their surroundings everywhere.", 0.6, "Error of its surest quarter over that of all; classes that overlap stay below 0.45 and reach 0.7 once a fifth of the labels is wrong."),
+    SymptomInfo("codes-as-numbers", "labels", "Columns of few evenly spaced values say much more of the target as categories than as numbers.", 0.1, "What a linear map gains by indicators over the best simple learner on the numbers, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("batches-differ", "labels", "Each batch holds other targets than the next: they come in the order of something.", 0.3, "Share of the targets' variance that lies between batches (adjusted eta squared); 0 for batches drawn at random."),
 )  # fmt: skip
 
+_SURE_ERROR = 0.12  # share of the surest rows that may be wrong by chance, or by a few bad labels
 # Variance of the inputs in a tenth of their directions beyond its share: sampling noise reaches a tenth.
 _PLAIN_STRUCTURE = 0.12
 
@@ -143,6 +146,32 @@ def _samples(view: View) -> float | None:
     return float(known) if known else None
 
 
+def sure_and_wrong(view: View) -> Symptom | None:
+    """Where there is a signal to be sure of, and the error is more than an eighth."""
+    limit = view.thresholds.get("sure-and-wrong", 0.6)
+    r = view.reference
+    if r is None or r.wrong is None or r.sure_wrong is None or not view.is_classification or not r.wrong > 0:
+        return None
+    if not r.sure_wrong >= _SURE_ERROR or not (1 - r.wrong - r.constant) >= 0.15 * (1 - r.constant) or not r.sure_wrong / r.wrong >= limit:
+        return None
+    text = f"A simple learner is wrong in {r.sure_wrong:.0%} of the rows of which it is surest, against {r.wrong:.0%} of all: wrong labels, not overlapping classes, look like this."
+    return Symptom("sure-and-wrong", text, r.sure_wrong / r.wrong, limit, float(np.clip(0.4 + 3 * (r.sure_wrong - _SURE_ERROR), 0.4, 1.0)), "labels")
+
+
+def codes_as_numbers(view: View) -> Symptom | None:
+    """Indicators against the best of line, neighbours and kernel on the numbers themselves."""
+    limit = view.thresholds.get("codes-as-numbers", 0.1)
+    r = view.reference
+    if r is None or r.encoded is None or not r.codes:
+        return None
+    plain = max(s for s in (r.linear, r.neighbours, r.kernel, r.constant) if s is not None)
+    gap = (r.encoded - plain) / max(1 - r.constant, 1e-9)
+    if not gap >= limit or (r.chance is not None and r.encoded - plain < r.chance / 2):
+        return None
+    text = f"{r.codes} input column{'s hold' if r.codes > 1 else ' holds'} few, evenly spaced values; as categories they predict {r.encoded:.2f} of the target, as numbers {plain:.2f}."
+    return Symptom("codes-as-numbers", text, gap, limit, float(np.clip(0.5 + 2 * gap, 0.5, 1.0)), "input")
+
+
 def batches_differ(view: View) -> Symptom | None:
     """Sorted by class, by target or by source."""
     limit = view.thresholds.get("batches-differ", 0.3)
@@ -154,5 +183,5 @@ def batches_differ(view: View) -> Symptom | None:
 
 
 DETECTORS = (
-    class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples, batches_differ,
+    class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples, sure_and_wrong, codes_as_numbers, batches_differ,
 )  # fmt: skip

@@ -27,6 +27,7 @@ INFO = (
     SymptomInfo("unreached-parameters", "structure", "Trainable parameters that no loss reaches.", 0.01, "Their share of the model's numbers."),
     SymptomInfo("loss-left-out", "structure", "The loss that compares with the targets is computed in every step, and backward is called on something else."),
     SymptomInfo("unregistered-layers", "structure", "Layers that the forward uses but the model does not own: an optimiser of model.parameters() cannot hold them."),
+    SymptomInfo("time-over-batch", "structure", "A recurrent or attention layer takes the batch for the sequence: samples are mixed with one another."),
     SymptomInfo("no-bend", "structure", "Two or more layers in a row with nothing nonlinear anywhere between the first and the loss."),
     SymptomInfo("norm-momentum", "structure", "Batch norm's running statistics never move, or follow the last batch alone."),
     SymptomInfo("squashing-stack", "structure", "Hidden sigmoid, tanh or softmax activations in series.", 3.0, "How many, a tanh counting half: each sigmoid passes at most a quarter of the gradient on (Glorot and Bengio 2010)."),
@@ -351,6 +352,19 @@ def unregistered_layers(view: View) -> Symptom | None:
     return Symptom("unregistered-layers", text, float(len(names)), 0, 1.0, names[0], outside[0].place)
 
 
+def time_over_batch(view: View) -> Symptom | None:
+    """Its first axis has one entry for each target, and the next one has not."""
+    loss = view.main_loss
+    if loss is None or loss.target is None or not loss.target.shape:
+        return None
+    samples, others = loss.target.shape[0], loss.target.shape[1:]
+    for s in view.recording.sequences:
+        if s.shape[0] == samples and s.shape[1] not in (samples, *others):
+            text = f"{s.module} ({s.type}) takes the first axis of its input for time and is given {' × '.join(map(str, s.shape))}, where the first axis is the {samples} samples of the batch: each sample is processed as a step that follows on the one before."
+            return Symptom("time-over-batch", text, float(samples), 0, 1.0, s.module, s.place)
+    return None
+
+
 def no_bend(view: View) -> Symptom | None:
     """A deep network that is one linear map."""
     g = view.graph
@@ -391,5 +405,5 @@ def squashing_stack(view: View) -> Symptom | None:
 DETECTORS = (
     double_softmax, sigmoid_before_logits_loss, not_log_probabilities, logits_as_probabilities, softmax_over_one, softmax_wrong_axis,
     squared_error_on_classes, cross_entropy_on_reals, labels_out_of_range, bce_on_single_label, output_range, bent_logits, shapes_broadcast,
-    unreached_parameters, loss_left_out, unregistered_layers, no_bend, norm_momentum, squashing_stack,
+    unreached_parameters, loss_left_out, unregistered_layers, time_over_batch, no_bend, norm_momentum, squashing_stack,
 )  # fmt: skip

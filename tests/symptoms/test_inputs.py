@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nndoctor.record.model import Features, ModuleMode, NonFinite, Place, Recording, Site
+from nndoctor.record.model import Call, Features, Holdout, ModuleMode, NonFinite, Place, Recording, Site
 from tests.symptoms.build import change, healthy, inputs, lacks, symptom_of
 
 
@@ -209,3 +209,40 @@ def test_heavy_tails_are_no_outliers() -> None:
     """Real tables reach thirty deviations, and values that one in twenty rows has are no exception."""
     assert lacks(fed(inputs(outliers=0.001, outlier_size=30.0)), "input-outliers")
     assert lacks(fed(inputs(outliers=0.05, outlier_size=1000.0)), "input-outliers")
+
+
+# --- validation-shifted -------------------------------------------------------------------------------------------
+
+
+def test_validation_inputs_that_lie_elsewhere() -> None:
+    """Unscaled, or scaled by another rule; what a split does by chance is within four standard errors."""
+    raw, narrow, split, few = (healthy() for _ in range(4))
+    raw.holdouts = [Holdout(0, 300, [40.0] * 64, [12.0] * 64)]
+    narrow.holdouts = [Holdout(0, 300, [0.0] * 64, [0.01] * 64)]
+    split.holdouts = [Holdout(0, 100, [0.2, -0.2] * 32, [1.1] * 64)]
+    few.holdouts = [Holdout(0, 10, [40.0] * 64, [12.0] * 64)]
+
+    assert "39.8 training deviations away" in symptom_of(raw, "validation-shifted").text
+    assert "0.01 times their scale" in symptom_of(narrow, "validation-shifted").text
+    assert lacks(raw, "validation-shifted", limit=100.0)
+    assert lacks(split, "validation-shifted")
+    assert lacks(few, "validation-shifted")
+
+
+# --- ids-as-magnitudes --------------------------------------------------------------------------------------------
+
+
+def test_ids_that_enter_as_numbers() -> None:
+    """Spread over their range, and looked up nowhere; counts crowd at zero, and bytes are pixels."""
+    ids, looked_up, counts, pixels = (healthy() for _ in range(4))
+    for made in (ids, looked_up):
+        change(made.features, dtype="int64", shape=[32, 12], min=[0.0] * 12, max=[40.0] * 12, mean=[19.0] * 12)
+    looked_up.calls.append(Call("encode", 20, None))
+    change(counts.features, dtype="int64", shape=[32, 12], min=[0.0] * 12, max=[40.0] * 12, mean=[0.7] * 12)
+    change(pixels.features, dtype="uint8", shape=[32, 64], max=[255.0] * 64, mean=[120.0] * 64)
+
+    assert "from 0 to 40" in symptom_of(ids, "ids-as-magnitudes").text
+    assert lacks(ids, "ids-as-magnitudes", limit=50.0)
+    assert lacks(looked_up, "ids-as-magnitudes")
+    assert lacks(counts, "ids-as-magnitudes")
+    assert lacks(pixels, "ids-as-magnitudes")

@@ -208,3 +208,33 @@ def test_targets_that_come_sorted() -> None:
     assert lacks(r, "batches-differ", limit=0.95)
     change(r.labels, between=0.02)
     assert lacks(r, "batches-differ")
+
+
+# --- sure-and-wrong -----------------------------------------------------------------------------------------------
+
+
+def test_errors_where_a_learner_is_sure() -> None:
+    """As often as elsewhere; classes that overlap are wrong at their borders, and chance is nothing to be sure of."""
+    r, overlap, chance = healthy(), healthy(), healthy()
+    r.references = [reference(0.2, 0.5, 0.55, 0.6, wrong=0.4, sure_wrong=0.35)]
+    overlap.references = [reference(0.2, 0.5, 0.55, 0.6, wrong=0.4, sure_wrong=0.1)]
+    chance.references = [reference(0.5, 0.5, 0.52, 0.55, wrong=0.45, sure_wrong=0.4)]
+
+    assert "wrong in 35% of the rows of which it is surest, against 40% of all" in symptom_of(r, "sure-and-wrong").text
+    assert lacks(r, "sure-and-wrong", limit=0.95)
+    assert lacks(overlap, "sure-and-wrong")
+    assert lacks(chance, "sure-and-wrong")
+
+
+# --- codes-as-numbers ---------------------------------------------------------------------------------------------
+
+
+def test_codes_that_say_more_as_categories() -> None:
+    """A linear map of indicators beats all that is made of the numbers."""
+    r = healthy()
+    r.references = [reference(0.1, 0.3, 0.35, 0.4, encoded=0.8, codes=2)]
+
+    assert "2 input columns hold few, evenly spaced values; as categories they predict 0.80 of the target, as numbers 0.40" in symptom_of(r, "codes-as-numbers").text
+    assert lacks(r, "codes-as-numbers", limit=0.6)
+    change(r.references, encoded=0.42)
+    assert lacks(r, "codes-as-numbers")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from nndoctor.record.model import Link, ModuleInfo, Place, Recording
+from nndoctor.record.model import Link, ModuleInfo, Place, Recording, Sequence
 from tests.symptoms.build import (
     BUILT,
     LOSS,
@@ -603,3 +603,22 @@ def test_a_loss_that_is_computed_and_not_gone_down() -> None:
     assert LOSS == s.place
     assert "cross_entropy is computed 100 times" in s.text
     assert lacks(logged, "loss-left-out")
+
+
+# --- time-over-batch ----------------------------------------------------------------------------------------------
+
+
+def test_a_recurrent_layer_that_reads_the_batch_as_a_sequence() -> None:
+    """Its first axis has an entry for each target; transposed for the layer it has not, nor has a target for each position."""
+    r, transposed, tokens = healthy(), healthy(), healthy()
+    r.sequences = [Sequence("net.0", "LSTM", [32, 10, 8], BUILT)]
+    transposed.sequences = [Sequence("net.0", "LSTM", [10, 32, 8], BUILT)]
+    tokens.sequences = [Sequence("net.0", "LSTM", [32, 10, 8], BUILT)]
+    tokens.losses[0].target = tensor(32, 10)
+
+    s = symptom_of(r, "time-over-batch")
+
+    assert ("net.0", BUILT) == (s.where, s.place)
+    assert "given 32 × 10 × 8, where the first axis is the 32 samples" in s.text
+    assert lacks(transposed, "time-over-batch")
+    assert lacks(tokens, "time-over-batch")
