@@ -138,8 +138,12 @@ def _by_family(suspects: list[Suspect], trials: list[Trial]) -> list[Suspect]:
 
 
 def _best(trials: list[Trial]) -> Trial:
-    """What a cause's trials come to: the one that helped most; one that was possible before one that was not."""
-    return max(trials, key=lambda t: (t.possible, t.confirmed, t.gain))
+    """What a cause's trials come to: the smallest edit that does as well as any; one that was possible before one that was not."""
+    confirmed = [t for t in trials if t.confirmed]
+    if confirmed:
+        most = max(t.reached for t in confirmed)
+        return min((t for t in confirmed if t.reached >= most - _MATCHED), key=lambda t: (t.size, -t.gain))
+    return max(trials, key=lambda t: (t.possible, t.gain))
 
 
 def _preference(trial: Trial, best: Mapping[str, Trial], order: list[str]) -> tuple[bool, int, int]:

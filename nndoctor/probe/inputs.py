@@ -18,6 +18,7 @@ _MOST_COLUMNS = 2048  # of a row that is kept
 _MOST_ROWS = 1500
 _MOST_FOR_STRUCTURE = 600
 _ROWS_A_STEP = 64
+_MOST_RAW = 4096  # elements of a row that is kept in its own shape
 _MOST_TENSORS = 6  # arguments of one forward
 _BUCKETS = 128  # ids are counted modulo this
 
@@ -45,10 +46,12 @@ class InputWatch:
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
         self._sums: dict[tuple[int, int], _Sums] = {}
+        self.raw: _Array | None = None  # the first tensor's first rows of the last call, in their own shape
 
     def saw(self, model: int, tensors: list[Tensor]) -> _Array | None:
         """The tensors one forward was given. Returns the first rows of those that are batches, side by side as float columns."""
         rows = next((int(t.shape[0]) for t in tensors if t.dim()), 0)
+        self.raw = None
         parts = [self._saw_one(model, i, t) for i, t in enumerate(tensors[:_MOST_TENSORS]) if t.dim() and t.numel() and int(t.shape[0]) == rows]
         if not parts:
             return None
@@ -61,6 +64,8 @@ class InputWatch:
         values = stats.array(tensor[:rows])
         if values.dtype.kind == "c":
             values = np.abs(values)
+        if self.raw is None and per_row <= _MOST_RAW:
+            self.raw = values
         sums = self._sums.get((model, position))
         if sums is None:
             kind = str(tensor.dtype).removeprefix("torch.")

@@ -14,7 +14,8 @@ from nndoctor.probe import graph, reference, stats
 from nndoctor.record.model import Labels, LossInfo, NonFinite, Place
 
 _Array = np.ndarray[Any, Any]
-Rows = tuple[_Array | None, int | None]  # first rows of the input, and how many there were
+# First rows of the input as columns, how many there were in the batch, and the first rows in their own shape.
+Rows = tuple[_Array | None, int | None, _Array | None]
 # torch.nn.functional's losses of the form f(prediction, target); the loss modules call these.
 FUNCTIONS = (
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
@@ -60,6 +61,7 @@ class _Targets:
     x: list[_Array] = field(default_factory=list)
     y: list[_Array] = field(default_factory=list)
     step: list[_Array] = field(default_factory=list)
+    raw: list[_Array] = field(default_factory=list)
 
 _FEWEST_BATCHES = 5  # before batches can be said to differ
 
@@ -85,6 +87,7 @@ class LossWatch:
         self._targets: dict[int, _Targets] = {}
         self._health: dict[int, _Health] = {}
         self.quality = Quality()
+        self.blind_to_place = False  # no layer of the model knows neighbours or order: the reference learner is given them
         self.last_value: Tensor | None = None  # ours: a copy of the last loss value of this step
         self.last_source: weakref.ref[Tensor] | None = None  # whose copy it is
 
@@ -154,13 +157,15 @@ class LossWatch:
             y = self._learn_binary(known, info.function, prediction, target)
         else:
             y = self._learn_real(known, info.function, prediction, target)
-        x, batch = given
+        x, batch, raw = given
         if x is not None and y is not None and target.dim() and int(target.shape[0]) == batch and sum(len(k) for k in known.x) < 2000:
             rows = min(len(x), len(y))
             if not known.x or known.x[0].shape[1] == x.shape[1]:
                 known.x.append(x[:rows])
                 known.y.append(y[:rows])
                 known.step.append(np.full(rows, step))
+                if raw is not None and len(raw) >= rows and (not known.raw or known.raw[0].shape[1:] == raw.shape[1:]):
+                    known.raw.append(raw[:rows])
 
     def _learn_classes(self, known: _Targets, prediction: Tensor, target: Tensor, settings: dict[str, Any]) -> _Array | None:
         known.classes = int(prediction.shape[1 if prediction.dim() > 1 else 0])
@@ -283,6 +288,8 @@ class LossWatch:
         for index, known in self._targets.items():
             if known.x:
                 rows = reference.Rows(np.concatenate(known.x), np.concatenate(known.y), np.concatenate(known.step))
+                if self.blind_to_place and len(known.raw) == len(known.x):
+                    rows.raw = np.concatenate(known.raw)
                 task = "classes" if known.task == "probabilities" and known.y[0].ndim == 1 else known.task
                 try:
                     found = reference.compare(index, task, rows)

@@ -24,6 +24,7 @@ from nndoctor.probe.holdout import HoldoutWatch
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Limits, looked_at
 from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
+from nndoctor.probe.overlap import OverlapWatch
 from nndoctor.probe.registry import Model, Registry, group_settings
 from nndoctor.probe.terms import LossTerms
 from nndoctor.probe.weights import WeightWatch
@@ -72,6 +73,7 @@ class Session:
         self.gradients = GradientWatch(self.registry, self.later)
         self.guards = Guards(self)
         self.holdout = HoldoutWatch(emit)
+        self.overlap = OverlapWatch(emit)
         self._sequences: set[int] = set()
         self.weights = WeightWatch(emit, self.registry, self.later)
         self.evaluation = EvaluationWatch(emit)
@@ -83,7 +85,8 @@ class Session:
         self._stack: list[tuple[nn.Module, str]] = []
         self._root: Model | None = None
         self._pending: list[_Forward] = []
-        self._rows: np.ndarray[Any, Any] | None = None  # first rows of this step's input
+        self._rows: np.ndarray[Any, Any] | None = None  # first rows of this step's input, as columns ...
+        self._raw: np.ndarray[Any, Any] | None = None  # ... and in their own shape
         self._casts: dict[int, str] = {}
         self._open: Step | None = None
         self._steppers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
@@ -219,13 +222,16 @@ class Session:
             if not self._is_routine():
                 self.evaluation.forward(self.steps, model.index, module.training, first_tensor(output), rows, user_place())
                 self.holdout.saw(model.index, given)
+                self.overlap.evaluated(model.index, given)
             return
         self._pending.append(_Forward(model.index, module.training, rows, []))
+        self.overlap.trained(model.index, given)
         if x is not None and x.numel() and self._input_sum is None and not x.is_complex():
             self._input_sum = x.detach().sum()
         if x is not None and (self.looking or self.steps < 20):
             columns = self.inputs.saw(model.index, given)
-            self._rows = columns if self._rows is None else self._rows
+            if self._rows is None:
+                self._rows, self._raw = columns, self.inputs.raw
         if self.looking:
             self._note_modes(model, module)
 
@@ -252,10 +258,12 @@ class Session:
 
     def _function(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         if self.mine() and not self.in_backward:
-            if torch.is_grad_enabled():
-                self.attempt(self._training_function, name, args, result)
-            elif self.evaluation.open and self.depth == 0 and isinstance(result, Tensor) and len(args) >= 2:
+            # Scores of a validation pass are often computed after its no_grad block.
+            scores = not torch.is_grad_enabled() or (isinstance(result, Tensor) and not result.requires_grad)
+            if scores and self.evaluation.open and self.depth == 0 and isinstance(result, Tensor) and len(args) >= 2:
                 self.attempt(self._evaluation_function, name, args, result)
+            elif torch.is_grad_enabled():
+                self.attempt(self._training_function, name, args, result)
 
     def _evaluation_function(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
         if name in _EQUALITIES:
@@ -308,7 +316,7 @@ class Session:
         self.limits.begin()
         self._pending.append(_Forward(-1, True, stats.batch_size(x), []))
         self._input_sum = x.sum() if not x.is_complex() else None
-        self._rows = self.inputs.saw(-1, [x])
+        self._rows, self._raw = self.inputs.saw(-1, [x]), self.inputs.raw
 
     def _functional_constant(self, args: tuple[Any, ...]) -> None:
         """A product of a signal with a leaf that takes no gradient: a weight of the user's that is frozen, or a fixed matrix."""
@@ -347,7 +355,7 @@ class Session:
         source = self._casts.get(target.data_ptr(), "")
         look = (self.looking or self.steps < 20) and known
         batch = self._pending[-1].rows if self._pending else None
-        info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, (self._rows, batch), source)
+        info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, (self._rows, batch, self._raw), source)
         if info is not None and value.requires_grad:
             self.terms.note(info, prediction)
 
@@ -391,7 +399,7 @@ class Session:
             self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         self.losses.last_source = None
         if looked_at(self._now) and (self._now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
-            found = self.terms.read(loss, self._now, self.calls.place("backward"), self.looking, (self._rows, self._pending[-1].rows if self._pending else None))
+            found = self.terms.read(loss, self._now, self.calls.place("backward"), self.looking, (self._rows, self._pending[-1].rows if self._pending else None, self._raw))
             self.activations.output_sites |= found
         if self.steps == 0:
             if looked_at(self._now):
@@ -428,7 +436,7 @@ class Session:
             self._flush_unstepped()
             self.limits.made(self.backwards + 1)
         if self.backwards:
-            self._pending, self._rows, self._input_sum = [], None, None
+            self._pending, self._rows, self._raw, self._input_sum = [], None, None, None
 
     def _flush_unstepped(self) -> None:
         for step in self._unstepped:
@@ -516,7 +524,7 @@ class Session:
             self.weights.close(step.index, self.losses.quality)
         self.later.add([], lambda _: self.emit(step))
         self.losses.quality = Quality()
-        self._pending, self._rows, self._input_sum = [], None, None
+        self._pending, self._rows, self._raw, self._input_sum = [], None, None, None
         self.losses.last_value = None
         now = time.perf_counter()
         if self.looking or now - self._last_settled > _SETTLE_EVERY:
@@ -537,7 +545,7 @@ class Session:
         with stats.quiet():
             for part in (
                 self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self.weights.note_movement,
-                self.activations.finish, self.inputs.finish, self.holdout.finish, self.losses.finish, self.guards.finish, self._finish_modes, self._finish_calls, self._settle,
+                self.activations.finish, self.inputs.finish, self.holdout.finish, self.overlap.finish, self.losses.finish, self.guards.finish, self._finish_modes, self._finish_calls, self._settle,
             ):  # fmt: skip
                 try:
                     part()

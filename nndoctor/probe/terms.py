@@ -10,7 +10,7 @@ from torch import Tensor
 from nndoctor.probe import graph
 from nndoctor.probe.loss import LossWatch, Rows
 from nndoctor.probe.registry import Registry
-from nndoctor.record.model import Graph, LossInfo, Place
+from nndoctor.record.model import Graph, LossInfo, ParameterInfo, Place
 
 _FORMS = (
     (("Pow",), "squared-error"), (("Abs",), "absolute-error"), (("LinalgVectorNorm", "Norm"), "norm"), (("Mul",), "squared-error"),
@@ -25,6 +25,9 @@ _NODES_OF = {
     "smooth_l1_loss": ("SmoothL1Loss",), "huber_loss": ("HuberLoss",), "binary_cross_entropy": ("BinaryCrossEntropy",),
     "binary_cross_entropy_with_logits": ("BinaryCrossEntropyWithLogits",),
 }  # fmt: skip
+# Operations of layers that know neighbours or order: convolutions are asked for their kernel, and products of two batches are attention.
+_KNOW_PLACE = ("Rnn", "RNN", "Lstm", "LSTM", "Gru", "GRU", "ScaledDotProduct", "Bmm", "Baddbmm", "Unfold", "Im2Col", "Roll", "Fft", "Cumsum")
+_PRODUCTS = ("Addmm", "Mm", "Addmv", "Convolution", "MkldnnConvolution", "CudnnConvolution")
 # Reading costs some microseconds a node: a graph of this size stays below ten milliseconds.
 _CHEAP = 1500
 
@@ -39,6 +42,7 @@ class LossTerms:
         self._noted: list[LossInfo] = []
         self.cheap = False  # the last graph was small enough to be read at every look
         self._places: dict[str, Place | None] = {}
+        self._knows_place = False
 
     def note(self, info: LossInfo, prediction: Tensor) -> None:
         """A loss function was called in this step."""
@@ -56,6 +60,8 @@ class LossTerms:
         reading = graph.read(root)
         self.cheap = sum(reading.ops.values()) < _CHEAP
         reached = [i for t in reading.leaves if (i := self._registry.parameter(t)) is not None]
+        self._knows_place = self._knows_place or _knows_place(reading, [self._registry.infos[i] for i in set(reached)])
+        self._losses.blind_to_place = not self._knows_place
         noted, self._noted = [n for n in self._noted if reading.truncated or _is_in(n, reading)], []
         if not noted and looking:
             by_hand = self._by_hand(root, reading, step, place, x)
@@ -87,6 +93,16 @@ class LossTerms:
         prediction, target = operands
         where = graph.link_of(node).place or place
         return self._losses.called(f"by-hand:{form}", where, prediction, target, None, {}, step, True, x, "")
+
+
+def _knows_place(reading: graph.Reading, parameters: list[ParameterInfo]) -> bool:
+    """Whether a layer looks at several places together: a kernel wider than one, recurrence, attention, weights used again."""
+    if reading.truncated or any(word in op for op in reading.ops for word in _KNOW_PLACE):
+        return True
+    if any(max(p.shape[2:], default=1) > 1 for p in parameters if len(p.shape) >= 3):
+        return True
+    products = sum(n for op, n in reading.ops.items() if op in _PRODUCTS)
+    return products > 2 * max(1, sum(len(p.shape) >= 2 for p in parameters))
 
 
 def _is_in(info: LossInfo, reading: graph.Reading) -> bool:

@@ -79,6 +79,17 @@ def user_place(depth: int = 2) -> Place | None:
     return place_of(user_frame(depth))
 
 
+def user_lines(depth: int = 2, most: int = 8) -> tuple[tuple[str, int], ...]:
+    """File and line of the innermost frames of the user's code, the innermost first: which call this is."""
+    lines = []
+    frame = user_frame(depth)
+    while frame is not None and len(lines) < most:
+        if _is_user_code(frame.f_code):
+            lines.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(lines)
+
+
 def variable_name(value: object, frames: int = 4) -> str | None:
     """The user's name for an object: a variable, an attribute of `self`, or an element of a named container.
 

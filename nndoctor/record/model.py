@@ -357,6 +357,27 @@ class Holdout:
 
 
 @dataclass
+class Overlap:
+    """Rows of the last evaluation that one line of the script made, held against the training rows before it.
+
+    Forwards whose rows were all trained on evaluate the training set itself, and do not count where there are others.
+    """
+
+    kind: ClassVar[str] = "overlap"
+    model: int
+    rows: int  # that count
+    known: float  # share of them that were trained on
+    trained: int  # distinct training rows
+    fresh: float  # share of the last fifth of the training rows that were new then: 0 once the training set was seen whole
+    twins: float = 0.0  # share of the evaluated rows that repeat another one of them
+    covered: float = 0.0  # share of the training rows that were evaluated
+    even: bool = False  # whether no training row came more often than the others
+    chance: float = 0.0  # that a row equals a training row by luck, were its columns independent
+    real: bool = True  # whether the rows hold real numbers
+    place: Place | None = None
+
+
+@dataclass
 class Sequence:
     """A layer that takes the first axis of its input for time (`batch_first=False`), at its first call in training."""
 
@@ -412,6 +433,7 @@ class Reference:
     sure_wrong: float | None = None  # ... of the surest quarter of them
     encoded: float | None = None  # best linear score with the columns of few evenly spaced values taken as categories
     codes: int = 0  # how many such columns there are
+    local: float | None = None  # best linear score with features of place and order, where the model has no layer for them
 
 
 @dataclass
@@ -496,7 +518,7 @@ class End:
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -521,6 +543,7 @@ class Recording:
     features: list[Features] = field(default_factory=list)
     labels: list[Labels] = field(default_factory=list)
     holdouts: list[Holdout] = field(default_factory=list)
+    overlaps: list[Overlap] = field(default_factory=list)
     sequences: list[Sequence] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nndoctor.symptoms.labels import distinct_samples
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
@@ -12,6 +13,9 @@ INFO = (
     SymptomInfo("single-layer", "capacity", "The network is one linear layer, and the task is not linear.", 0.15, "What neighbours or a kernel reach beyond a linear map, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("levels-off", "capacity", "The loss has levelled off far above what is possible.", 0.03, "Share of its level lost over the last third of the steps; the steps themselves are of ordinary size."),
     SymptomInfo("features-irrelevant", "capacity", "Most input features say nothing of the target, and the few that do are enough.", 0.2, "What simple learners gain by the best features alone, on the scale where a constant is 0 and a perfect score 1."),
+    SymptomInfo("simpler-does-better", "capacity", "Simple learners do far better on rows they have not seen than the network does in validation.", 0.2, "Gap on the scale where a constant is 0 and a perfect score 1; only where the network fits its training data."),
+    SymptomInfo("many-parameters", "capacity", "The network has far more parameters than there are samples.", 100.0, "Trained parameters for each distinct training sample. Large networks may generalise all the same: it only counts where this one does not."),
+    SymptomInfo("place-ignored", "capacity", "A simple learner that is told of place or order does far better than the network, none of whose layers knows either.", 0.2, "Its score above the network's and above that of simple learners without it, on the scale where a constant is 0 and a perfect score 1."),
 )  # fmt: skip
 _ENOUGH = 8  # units that carry most of what a small classifier needs
 
@@ -73,10 +77,54 @@ def features_irrelevant(view: View) -> Symptom | None:
         return None
     every = max((s for s in (r.linear, r.neighbours, r.kernel) if s is not None), default=r.constant)
     gap = (r.selected - max(every, r.constant)) / max(1 - r.constant, 1e-9)
-    if not gap >= limit:
+    chosen = (r.selected - r.constant) / max(1 - r.constant, 1e-9)
+    # A network that does as well on rows it has not seen has found the few by itself.
+    if not gap >= limit or (view.validation_skill is not None and view.validation_skill > chosen - limit / 2):
         return None
     text = f"On the {r.relevant:.0%} of the {r.features} features that vary with the target, simple learners reach {r.selected:.2f}; on all of them {every:.2f}."
     return Symptom("features-irrelevant", text, gap, limit, float(np.clip(0.5 + gap, 0.5, 1.0)), "input")
 
 
-DETECTORS = (bottleneck, single_layer, levels_off, features_irrelevant)
+def simpler_does_better(view: View) -> Symptom | None:
+    """There is enough data for a smaller model: ridge, neighbours and kernel saw no more than the network did."""
+    limit = view.thresholds.get("simpler-does-better", 0.2)
+    best, reached = view.best_reference, view.validation_skill
+    if best is None or reached is None or view.reference is None or not view.learns - reached > limit:
+        return None
+    luck = (view.reference.chance or 0.0) / max(1.0 - view.reference.constant, 1e-9) / 2
+    gap = best - reached
+    if gap < limit + luck:
+        return None
+    text = f"Closed-form learners score {best:.2f} on rows that they were not fitted on, the network {reached:.2f} in validation (0: a constant, 1: perfect)."
+    return Symptom("simpler-does-better", text, gap, limit, float(np.clip(0.5 + gap, 0.5, 1.0)))
+
+
+def many_parameters(view: View) -> Symptom | None:
+    """By the number of distinct samples, as far as it is known."""
+    limit = view.thresholds.get("many-parameters", 100.0)
+    samples = distinct_samples(view)
+    trained = sum(int(np.prod(p.shape)) for p in view.recording.parameters if p.index in view.optimised and p.index in view.reached)
+    if not samples or trained / samples < limit:
+        return None
+    ratio = trained / samples
+    return Symptom("many-parameters", f"{trained} parameters are trained on about {samples:.0f} samples.", ratio, limit, float(np.clip(np.log10(ratio / limit) + 0.4, 0.4, 1.0)))
+
+
+def place_ignored(view: View) -> Symptom | None:
+    """Validation says how well the network does where there is any: rows that are learnt by heart need no structure."""
+    limit = view.thresholds.get("place-ignored", 0.2)
+    r, best = view.reference, view.best_reference
+    if r is None or r.local is None or best is None or view.steps < 100:
+        return None
+    reached = min((s for s in (view.skill, view.validation_skill) if s is not None), default=None)
+    if reached is None:
+        return None
+    local = (r.local - r.constant) / max(1.0 - r.constant, 1e-9)
+    gap = local - max(best, reached, 0.0)
+    if gap < limit:
+        return None
+    text = f"A linear model that sees neighbouring values together, and their order, reaches {r.local:.2f} on held-out rows; simple learners without that {max(s for s in (r.linear, r.neighbours, r.kernel) if s is not None):.2f}, and the network no more than {max(reached, 0) * (1 - r.constant) + r.constant:.2f}. None of its layers looks at several places together."
+    return Symptom("place-ignored", text, gap, limit, float(np.clip(0.6 + gap, 0.6, 1.0)), "input")
+
+
+DETECTORS = (simpler_does_better, many_parameters, place_ignored, bottleneck, single_layer, levels_off, features_irrelevant)

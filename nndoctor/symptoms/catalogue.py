@@ -16,12 +16,13 @@ from nndoctor.symptoms import (
     loop,
     settings,
     structure,
+    validation,
     weights,
 )
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
-_SUBJECTS = (curves, breakdown, inputs, labels, structure, capacity, activations, gradients, weights, settings, loop)
+_SUBJECTS = (curves, breakdown, inputs, labels, validation, structure, capacity, activations, gradients, weights, settings, loop)
 CATALOGUE: tuple[SymptomInfo, ...] = tuple(info for subject in _SUBJECTS for info in subject.INFO)
 NAMES = frozenset(info.name for info in CATALOGUE)
 # What is read off the run directly, rather than inferred from how it went.

@@ -18,7 +18,6 @@ INFO = (
     SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values.", fact=True),
     SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another.", fact=True),
     SymptomInfo("ids-as-magnitudes", "inputs", "Whole numbers that look like ids are turned into real numbers and enter a layer as they are.", 8.0, "Range of the values; they must not thin out upwards, as counts do, and nothing looks them up in a table.", fact=True),
-    SymptomInfo("validation-shifted", "inputs", "Validation inputs have another location or scale than the training inputs.", 1.0, "Distance of the means in training deviations, root mean square over features and beyond four standard errors, or the median feature's scale off by a factor of e.", fact=True),
     SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 5 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip
 
@@ -151,28 +150,6 @@ def ids_as_magnitudes(view: View) -> Symptom | None:
     return None
 
 
-def validation_shifted(view: View) -> Symptom | None:
-    """The same features of the same model, in training and without gradient."""
-    limit = view.thresholds.get("validation-shifted", 1.0)
-    for h in view.recording.holdouts:
-        f = next((f for f in view.recording.features if f.model == h.model and f.dtype.startswith(("float", "bfloat")) and len(f.mean) == len(h.mean)), None)
-        if f is None or f.rows < 50 or h.rows < 16:
-            continue
-        mean, std, other, spread = (np.array(v, dtype=np.float64) for v in (f.mean, f.std, h.mean, h.std))
-        varying = std > 1e-3 * np.median(std[std > 0]) if (std > 0).any() else std > 0
-        if not varying.any() or not np.isfinite(other).all():
-            continue
-        with np.errstate(over="ignore", divide="ignore"):
-            distance = np.abs(other - mean)[varying] / std[varying] - 4 / math.sqrt(min(h.rows, f.rows))
-            far = float(np.sqrt(np.mean(np.clip(distance, 0, 1e6) ** 2)))
-            factor = float(np.median(np.log(np.maximum(spread[varying], 1e-9) / std[varying])))
-        if max(far, abs(factor)) < limit:
-            continue
-        text = f"Validation inputs lie {far:.3g} training deviations away from the training inputs (root mean square over {int(varying.sum())} features), with {math.exp(factor):.3g} times their scale."
-        return Symptom("validation-shifted", text, max(far, abs(factor)), limit, float(np.clip(0.5 + 0.5 * math.log(max(far, abs(factor)) / limit), 0.5, 1.0)), "validation")
-    return None
-
-
 def input_outliers(view: View) -> Symptom | None:
     """Extreme values in few places."""
     limit = view.thresholds.get("input-outliers", 50.0)
@@ -183,4 +160,4 @@ def input_outliers(view: View) -> Symptom | None:
     return None
 
 
-DETECTORS = (input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, ids_as_magnitudes, validation_shifted, input_outliers)
+DETECTORS = (input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, ids_as_magnitudes, input_outliers)

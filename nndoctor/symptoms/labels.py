@@ -127,13 +127,13 @@ def few_samples(view: View) -> Symptom | None:
     """How many different samples the run draws from."""
     limit = view.thresholds.get("few-samples", 200.0)
     f = view.features
-    size = _samples(view)
+    size = distinct_samples(view)
     if f is None or size is None or size > limit:
         return None
     return Symptom("few-samples", f"Training draws on about {size:.0f} different samples.", size, limit, float(np.clip(1.2 - size / limit, 0.2, 1.0)), "data")
 
 
-def _samples(view: View) -> float | None:
+def distinct_samples(view: View) -> float | None:
     """Number of different samples behind the rows seen, by the share of repeats (Chao's estimate for equal chances)."""
     f = view.features
     lengths = [x.length for x in view.recording.loaders if x.length]

@@ -268,17 +268,19 @@ class View:
         rows = [(e.step, e.loss) for e in self.evaluations if e.loss is not None and math.isfinite(e.loss)]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
-    @cached_property
+    @property
     def validation_skill(self) -> float | None:
         """`skill` of the last validation passes."""
-        recent = self.evaluations[-3:]
-        accuracies = [e.accuracy for e in recent if e.accuracy is not None]
-        if accuracies and self.chance is not None and self.is_classification and self.chance < 0.995:
-            return (float(np.mean(accuracies)) - self.chance) / (1.0 - self.chance)
-        scores = [e.r2 for e in recent if e.r2 is not None]
-        if scores and not self.is_classification:
-            return float(np.mean(scores))
-        return None
+        return float(np.mean(self.validation_skills[-3:])) if self.validation_skills else None
+
+    @cached_property
+    def validation_skills(self) -> list[float]:
+        """`skill` of each validation pass whose score is known."""
+        if self.is_classification:
+            if self.chance is None or self.chance >= 0.995:
+                return []
+            return [(e.accuracy - self.chance) / (1.0 - self.chance) for e in self.evaluations if e.accuracy is not None]
+        return [e.r2 for e in self.evaluations if e.r2 is not None]
 
     # --- parameters -------------------------------------------------------------------------------------------
 

@@ -139,10 +139,15 @@ class ClippedInputs(_Inputs):
     """`inputs=clipped`."""
 
     def change(self, x: Tensor, statistics: _Statistics) -> Tensor:
-        """Within five robust deviations of the median; a feature that hardly varies is left alone."""
-        reach = _DEVIATIONS * torch.where(statistics.robust > 0, statistics.robust, torch.inf)
-        low, high = statistics.median - reach, statistics.median + reach
-        return torch.maximum(torch.minimum(x, statistics.shaped(high, x)), statistics.shaped(low, x))
+        """Robust deviations from the median, five at most: a scaler that saw the outliers has squeezed all the rest together.
+
+        A feature that hardly varies is left alone.
+        """
+        varies = statistics.robust > 0
+        scale = statistics.shaped(torch.where(varies, statistics.robust, torch.ones_like(statistics.robust)), x)
+        centre = statistics.shaped(torch.where(varies, statistics.median, torch.zeros_like(statistics.median)), x)
+        reach = statistics.shaped(torch.where(varies, _DEVIATIONS, torch.inf), x)
+        return torch.maximum(torch.minimum((x - centre) / scale, reach), -reach)
 
 
 class ZeroInputs(_Inputs):

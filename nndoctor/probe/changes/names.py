@@ -57,7 +57,7 @@ KINDS = (
     Kind("requires-grad", "requires-grad=on", "requires_grad on everywhere", "Frozen parameters learn, and the optimiser holds them.", REPAIR, ("on",)),
     Kind("graph", "graph=connected", "detach, .data and no_grad passed over in the forward", "Gradients flow where the forward cuts them off; what they reach is optimised.", REPAIR, ("connected",)),
     Kind("insert", "insert=norm|residual", "{} inserted between blocks", "Layer normalisation before every hidden activation, or a residual path around every one whose shape allows it.", STRUCTURE, ("norm", "residual")),
-    Kind("inputs", "inputs=standardized|imputed|clipped|zero", "inputs {}", "By running statistics of each feature (a channel of an image): to mean 0 and deviation 1; non-finite ones by the mean (targets: left out); to five robust deviations; or all zero, a control.", DATA, ("standardized", "imputed", "clipped", "zero")),
+    Kind("inputs", "inputs=standardized|imputed|clipped|zero", "inputs {}", "By running statistics of each feature (a channel of an image): to mean 0 and deviation 1; non-finite ones by the mean (targets: left out); to robust deviations from the median, five at most; or all zero, a control.", DATA, ("standardized", "imputed", "clipped", "zero")),
     Kind("loader", "loader=shuffled", "loader shuffled", "Every DataLoader that goes in order is shuffled.", REPAIR, ("shuffled",), starts=True),
     Kind("batch", "batch*FACTOR", "batch size x {}", "Of every DataLoader.", SETTING, starts=True),
     Kind("one-batch", "one-batch=repeated", "one batch, repeated", "A control: every step sees the first batch. A run that cannot memorise it is at fault in structure, loss or step.", SETTING, ("repeated",), control=True),

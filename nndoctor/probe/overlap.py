@@ -1,0 +1,175 @@
+"""Rows that a model is both trained and evaluated on, told by checksums of whole rows."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nndoctor.probe import stats
+from nndoctor.probe.where import place_of, user_frame, user_lines
+from nndoctor.record.model import Overlap, Place
+
+_Array = np.ndarray[Any, Any]
+_MOST_TRAINED = 200_000  # rows, by model
+_MOST_EVALUATED = 20_000  # rows of one pass
+_MOST_COLUMNS = 256  # of a row that enter its checksum, evenly spread
+_WAITING = 32  # thinned batches that wait to be summed together: a call a step for each part of the sum would be dear
+_ROWS_ALIKE = 512  # from which the chance of two rows being equal is estimated
+_SEEN_WHOLE = 0.95  # of a forward's rows: it evaluates the training set itself
+_Key = tuple[int, tuple[int, ...]]  # model, shape of a row
+
+
+@dataclass
+class _Pass:
+    """The forwards without gradient that one line of the script made between two training forwards."""
+
+    at: int  # training forwards before it
+    place: Place | None
+    sums: list[Tensor] = field(default_factory=list)
+    rows: int = 0
+    sample: Tensor | None = None
+
+
+class _Sums:
+    """Checksums of the rows of one model's training forwards, in order."""
+
+    def __init__(self) -> None:
+        self.forwards = self._rows = 0
+        self._waiting: list[Tensor] = []
+        self._sums: list[Tensor] = []
+        self._sizes: list[int] = []
+        self._last: tuple[weakref.ref[Tensor], int] | None = None  # the batch before, and its version
+
+    def add(self, x: Tensor) -> None:
+        """One batch. A batch that is handed in again and again, all data at once, is read once."""
+        if self._rows > _MOST_TRAINED:
+            return
+        self.forwards += 1
+        if self._last is not None and self._last[0]() is x and self._last[1] == x._version:
+            if self._waiting:
+                self._sum_up()
+            self._sums.append(self._sums[-1][-self._sizes[-1] :])
+        else:
+            self._waiting.append(_thinned(x))
+            self._rows += len(x)
+            if len(self._waiting) >= _WAITING:
+                self._sum_up()
+        self._sizes.append(len(x))
+        self._last = (weakref.ref(x), x._version)
+
+    def _sum_up(self) -> None:
+        self._sums.append(_checksums(torch.cat(self._waiting)))
+        self._waiting.clear()
+
+    def before(self, forwards: int) -> _Array:
+        """The checksums of the first forwards [rows]."""
+        if self._waiting:
+            self._sum_up()
+        every = np.concatenate([s.cpu().numpy() for s in self._sums])
+        return np.asarray(every[: sum(self._sizes[:forwards])])
+
+
+class OverlapWatch:
+    """Checksums stay on the device they were made on until the end: nothing waits for it."""
+
+    def __init__(self, emit: Callable[[Any], None]) -> None:
+        self._emit = emit
+        self._trained: dict[_Key, _Sums] = {}
+        self._passes: dict[tuple[_Key, tuple[tuple[str, int], ...]], _Pass] = {}
+
+    def trained(self, model: int, given: list[Tensor]) -> None:
+        """The arguments of a training forward."""
+        x = _rows_of(given)
+        if x is None:
+            return
+        sums = self._trained.setdefault((model, tuple(x.shape[1:])), _Sums())
+        sums.add(x)
+
+    def evaluated(self, model: int, given: list[Tensor]) -> None:
+        """The arguments of a forward without gradient. Of each line that makes such, the last pass is kept."""
+        x = _rows_of(given)
+        if x is None:
+            return
+        key = (model, tuple(x.shape[1:]))
+        lines = (key, user_lines())
+        at = self._trained[key].forwards if key in self._trained else 0
+        now = self._passes.get(lines)
+        if now is None or now.at != at:
+            if len(self._passes) > 100:
+                return
+            now = self._passes[lines] = _Pass(at, place_of(user_frame()))
+        if now.rows < _MOST_EVALUATED:
+            now.sums.append(_checksums(_thinned(x)))
+            now.rows += len(x)
+            if now.sample is None or len(now.sample) < min(len(x), _ROWS_ALIKE):
+                now.sample = x.detach()[:_ROWS_ALIKE].clone()
+
+    def finish(self) -> None:
+        """Write a record for each line that evaluates."""
+        for (key, _), seen in self._passes.items():
+            if key in self._trained and seen.at and seen.sample is not None:
+                self._emit(_judge(key[0], seen, self._trained[key].before(seen.at)))
+
+
+def _rows_of(given: list[Tensor]) -> Tensor | None:
+    return next((t for t in given if t.dim() >= 2 and t.numel() and t.layout == torch.strided and not t.is_complex()), None)
+
+
+def _thinned(x: Tensor) -> Tensor:
+    """A copy [rows, columns] of evenly spread columns, as whole numbers of the same bits."""
+    flat = x.detach().reshape(len(x), -1)
+    flat = flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
+    if flat.is_floating_point():
+        return flat.to(torch.float32, copy=True, memory_format=torch.contiguous_format).view(torch.int32)
+    return flat.to(torch.int64, copy=True)
+
+
+def _checksums(bits: Tensor) -> Tensor:
+    """One whole number a row [rows], the same for the same row in any batch: integer sums know no rounding."""
+    odd = torch.arange(1, bits.shape[1] + 1, device=bits.device) * 0x9E3779B97F4A7C1 | 1
+    mixed = bits.long() * odd
+    return ((mixed ^ (mixed >> 29)) * odd).sum(1)
+
+
+def _judge(model: int, seen: _Pass, every: _Array) -> Overlap:
+    """What the evaluated rows have in common with the training rows before them."""
+    distinct, counts = np.unique(every, return_counts=True)
+    late = every[len(every) * 4 // 5 :]
+    fresh = float((~np.isin(late, every[: len(every) - len(late)])).mean()) if len(late) else 1.0
+    parts = [s.cpu().numpy() for s in seen.sums]
+    distinct, counts = np.unique(every, return_counts=True)
+    late = every[len(every) * 4 // 5 :]
+    fresh = float((~np.isin(late, every[: len(every) - len(late)])).mean()) if len(late) else 1.0
+    known = [np.isin(p, distinct) for p in parts]
+    others = [k for k in known if k.mean() < _SEEN_WHOLE]
+    rows = np.concatenate(parts)
+    share = float(np.concatenate(others or known).mean())
+    assert seen.sample is not None
+    return Overlap(
+        model, len(np.concatenate(others or known)), share, len(distinct), fresh,
+        twins=1 - len(np.unique(rows)) / len(rows),
+        covered=float(np.isin(distinct, rows).mean()),
+        even=bool(counts.max() - counts.min() <= 1),
+        chance=_chance(stats.array(seen.sample), len(distinct)),
+        real=seen.sample.is_floating_point(),
+        place=seen.place,
+    )  # fmt: skip
+
+
+def _chance(rows: _Array, others: int) -> float:
+    """Chance that a row equals one of `others` that are drawn alike, were its columns independent."""
+    flat = rows.reshape(len(rows), -1)
+    flat = flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
+    if len(flat) < 2:
+        return 1.0
+    logs = 0.0
+    for column in flat.T:
+        shares = np.unique(column, return_counts=True)[1] / len(column)
+        logs += float(np.log((shares**2).sum()))
+    return float(min(1.0, others * np.exp(logs)))

@@ -1,0 +1,79 @@
+"""What the script validates on, held against what it trains on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nndoctor.record.model import Overlap
+from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.view import View
+
+INFO = (
+    SymptomInfo("validation-shifted", "validation", "Validation inputs have another location or scale than the training inputs.", 1.0, "Distance of the means in training deviations, root mean square over features and beyond four standard errors, or the median feature's scale off by a factor of e.", fact=True),
+    SymptomInfo("validation-overlaps", "validation", "Rows that the script validates on were trained on.", 0.1, "Share of validation rows, compared bit by bit; a few twins occur in honest data, and equal rows of whole numbers may be chance.", fact=True),
+    SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
+)  # fmt: skip
+_WHOLE = 0.95  # of a set
+_UNSEEN = 0.02  # share of new rows at which the training set counts as seen whole
+_LUCK = 0.01  # chance of equal rows from which they mean nothing
+_TWINS = 0.05  # share of validation rows that are twins, where the rows were copied before they were split
+
+
+def validation_shifted(view: View) -> Symptom | None:
+    """The same features of the same model, in training and without gradient."""
+    limit = view.thresholds.get("validation-shifted", 1.0)
+    for h in view.recording.holdouts:
+        f = next((f for f in view.recording.features if f.model == h.model and f.dtype.startswith(("float", "bfloat")) and len(f.mean) == len(h.mean)), None)
+        if f is None or f.rows < 50 or h.rows < 16:
+            continue
+        mean, std, other, spread = (np.array(v, dtype=np.float64) for v in (f.mean, f.std, h.mean, h.std))
+        varying = std > 1e-3 * np.median(std[std > 0]) if (std > 0).any() else std > 0
+        if not varying.any() or not np.isfinite(other).all():
+            continue
+        with np.errstate(over="ignore", divide="ignore"):
+            distance = np.abs(other - mean)[varying] / std[varying] - 4 / math.sqrt(min(h.rows, f.rows))
+            far = float(np.sqrt(np.mean(np.clip(distance, 0, 1e6) ** 2)))
+            factor = float(np.median(np.log(np.maximum(spread[varying], 1e-9) / std[varying])))
+        if max(far, abs(factor)) < limit:
+            continue
+        text = f"Validation inputs lie {far:.3g} training deviations away from the training inputs (root mean square over {int(varying.sum())} features), with {math.exp(factor):.3g} times their scale."
+        return Symptom("validation-shifted", text, max(far, abs(factor)), limit, float(np.clip(0.5 + 0.5 * math.log(max(far, abs(factor)) / limit), 0.5, 1.0)), "validation")
+    return None
+
+
+
+def validation_overlaps(view: View) -> Symptom | None:
+    """A validation set that shares some of its rows with the training set, or holds copies of them.
+
+    Who evaluates the training set itself, all of it, or everything there is, does so on purpose.
+    """
+    limit = view.thresholds.get("validation-overlaps", 0.1)
+    found = [o for o in view.recording.overlaps if o.rows >= 20 and o.known >= limit and _is_leak(o)]
+    if not found:
+        return None
+    o = max(found, key=lambda o: o.known * o.rows)
+    text = f"{o.known:.0%} of the {o.rows} rows evaluated here are among the {o.trained} rows that were trained on."
+    return Symptom("validation-overlaps", text, o.known, limit, float(np.clip(0.7 + o.known, 0.7, 1.0)), "validation", o.place)
+
+
+def _is_leak(o: Overlap) -> bool:
+    if o.fresh > _UNSEEN or o.chance > _LUCK or o.covered >= _WHOLE:
+        return False
+    if o.known >= _WHOLE:
+        return o.real and o.twins >= _TWINS
+    return o.real or o.even
+
+
+def validation_never_learns(view: View) -> Symptom | None:
+    """Three passes or more, of a network that fits its training data."""
+    limit = view.thresholds.get("validation-never-learns", 0.3)
+    skills, best = view.validation_skills, view.best_reference
+    if len(skills) < 3 or best is None or best < 0.5 or view.learns < 0.5 or max(skills) >= limit * best:
+        return None
+    text = f"In {len(skills)} validation passes the score is never better than {max(skills):.2f}, while training reaches {view.learns:.2f} and simple learners {best:.2f} on training rows they were not fitted on (0: a constant, 1: perfect)."
+    return Symptom("validation-never-learns", text, max(skills), limit, 1.0, "validation")
+
+
+DETECTORS = (validation_never_learns, validation_shifted, validation_overlaps)
