@@ -292,17 +292,23 @@ def explain(cause: str, color: str) -> None:
 
 @nndoctor.command(
     short_help="List every cause that can be named.",
-    epilog=_examples("nndoctor causes", "nndoctor causes --format json"),
+    epilog=_examples("nndoctor causes", "nndoctor causes --documents", "nndoctor causes --format json"),
 )
+@click.option("--documents", is_flag=True, help="Show what serves each claim of the documents that causes are drawn from.")
 @click.option("--format", type=_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
 @click.option("--color", type=_COLORS, default="auto", help="Colour the list.  [default: auto]")
-def causes(format: str, color: str) -> None:
+def causes(documents: bool, format: str, color: str) -> None:
     """List every cause that can be named, by the stage of training at which it lies."""
     from nndoctor.checkup import deliver
-    from nndoctor.knowledge.loader import load_causes
+    from nndoctor.knowledge.loader import load_causes, load_documents
+    from nndoctor.report.coverage import coverage, coverage_json
     from nndoctor.report.explain import cause_list, cause_list_json
 
     found = load_causes().values()
+    if documents:
+        texts = load_documents().values()
+        deliver(coverage_json(texts, found) if format == "json" else coverage(texts, found, _look(color)), None)
+        return
     deliver(cause_list_json(found) if format == "json" else cause_list(found, _look(color)), None)
 
 

@@ -127,7 +127,7 @@ def _read_documents(file: Path) -> dict[str, Document]:
 
 
 def _read_document(letter: str, page: Page) -> Document:
-    page.check_keys(("title", "claims"))
+    page.check_keys(("title", "claims"), optional=("shown",))
     title = page.text("title")
     claims = page.inner("claims")
     if claims is None:
@@ -135,4 +135,9 @@ def _read_document(letter: str, page: Page) -> Document:
     for claim in claims:
         if not claim.startswith(f"{letter}-"):
             claims.mistake(claim, "does not begin with the letter of its document", f"{letter}-{claim}")
-    return Document(letter, title, [Claim(claim, claims.text(claim), title) for claim in claims])
+    shown = page.inner("shown") if "shown" in page else None
+    for claim in shown or ():
+        if claim not in claims and shown is not None:
+            shown.mistake(claim, "is no claim of this document", ", ".join(claims))
+    where = {claim: shown.text(claim) for claim in shown} if shown is not None else {}
+    return Document(letter, title, [Claim(claim, claims.text(claim), title, where.get(claim, "")) for claim in claims])

@@ -64,6 +64,7 @@ class Claim:
     id: str  # "A-lr-high": the document's letter, then the subject
     phrase: str
     title: str  # of the document
+    shown: str = ""  # where a report answers it by itself, beside the causes that cite it
 
     def __str__(self) -> str:
         return f"{self.id} ({self.title})"

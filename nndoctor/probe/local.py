@@ -18,6 +18,7 @@ _PATCH_1D, _PATCH_2D = 7, 5
 _LEAST_PLACES = 12  # below which there is no neighbourhood worth the name
 _BUCKETS = 64  # tokens are told apart modulo this
 _MOST_PLACES = 1024
+_AT_ONCE = 32  # rows: all their patches are laid out side by side
 
 
 def views(rows: _Array) -> list[_Array]:
@@ -44,7 +45,7 @@ def views(rows: _Array) -> list[_Array]:
 
 def _patches(images: _Array) -> _Array:
     """Responses [n, 3 * filters] of images [n, c, h, w] to patches drawn from them: largest, mean, and share that is positive."""
-    images = images.astype(np.float64)
+    images = images.astype(np.float32)
     spread = images.std()
     images = (images - images.mean()) / (spread if spread > 0 else 1.0)
     n, _, height, width = images.shape
@@ -52,14 +53,15 @@ def _patches(images: _Array) -> _Array:
     step = max(1, int(np.ceil((height * width / _MOST_PLACES) ** (1.0 if height == 1 else 0.5))))
     windows = np.lib.stride_tricks.sliding_window_view(images, (high, wide), axis=(2, 3))[:, :, :: 1 if height == 1 else step, ::step]
     windows = np.moveaxis(windows, 1, 3)  # [n, places down, places across, c, high, wide]
-    flat = windows.reshape(n, -1, windows.shape[3] * high * wide)
+    down, across = windows.shape[1:3]
     draw = np.random.default_rng(0)
-    chosen = flat[draw.integers(0, n, _FILTERS), draw.integers(0, flat.shape[1], _FILTERS)]
+    chosen = windows[draw.integers(0, n, _FILTERS), draw.integers(0, down, _FILTERS), draw.integers(0, across, _FILTERS)].reshape(_FILTERS, -1)
     filters = chosen / (np.linalg.norm(chosen, axis=1, keepdims=True) + 1e-6)
     features = np.empty((n, 3 * _FILTERS))
-    for i in range(0, n, 64):
-        response = flat[i : i + 64] @ filters.T
-        features[i : i + 64] = np.concatenate([response.max(1), np.maximum(response, 0).mean(1), (response > 1).mean(1)], axis=1)
+    for i in range(0, n, _AT_ONCE):
+        part = windows[i : i + _AT_ONCE]
+        response = part.reshape(len(part), down * across, -1) @ filters.T
+        features[i : i + _AT_ONCE] = np.concatenate([response.max(1), np.maximum(response, 0).mean(1), (response > 1).mean(1)], axis=1)
     return features
 
 

@@ -87,7 +87,7 @@ class LossWatch:
         self._targets: dict[int, _Targets] = {}
         self._health: dict[int, _Health] = {}
         self.quality = Quality()
-        self.blind_to_place = False  # no layer of the model knows neighbours or order: the reference learner is given them
+        self.blind_to_place = False  # no layer of the model knows neighbours or order
         self.last_value: Tensor | None = None  # ours: a copy of the last loss value of this step
         self.last_source: weakref.ref[Tensor] | None = None  # whose copy it is
 
@@ -288,7 +288,7 @@ class LossWatch:
         for index, known in self._targets.items():
             if known.x:
                 rows = reference.Rows(np.concatenate(known.x), np.concatenate(known.y), np.concatenate(known.step))
-                if self.blind_to_place and len(known.raw) == len(known.x):
+                if len(known.raw) == len(known.x):
                     rows.raw = np.concatenate(known.raw)
                 task = "classes" if known.task == "probabilities" and known.y[0].ndim == 1 else known.task
                 try:
@@ -296,6 +296,7 @@ class LossWatch:
                 except np.linalg.LinAlgError:
                     found = None
                 if found is not None:
+                    found.blind = self.blind_to_place
                     self._emit(found)
 
 

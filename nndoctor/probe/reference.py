@@ -31,7 +31,7 @@ class Rows:
     x: _Array
     y: _Array
     step: _Array
-    raw: _Array | None = None  # the inputs in their own shape [n, ...], where a learner that knows of place is wanted
+    raw: _Array | None = None  # the inputs in their own shape [n, ...], for the learner that knows of place
 
 
 def compare(loss: int, task: str, rows: Rows) -> Reference | None:
@@ -55,8 +55,7 @@ def compare(loss: int, task: str, rows: Rows) -> Reference | None:
         _judge_sureness(x, y, fit, reference)
     if rows.raw is not None:
         _try_local(rows.raw, y, fit, classes, reference)
-    best = max(s for s in (linear, near, kernel) if s is not None)
-    if best - constant < reference.chance * 2:
+    if reference.best - constant < reference.chance * 2:
         _try_shifts(x, y, fit, rows.step, classes, reference)
     return reference
 

@@ -81,7 +81,7 @@ def user_place(depth: int = 2) -> Place | None:
 
 def user_lines(depth: int = 2, most: int = 8) -> tuple[tuple[str, int], ...]:
     """File and line of the innermost frames of the user's code, the innermost first: which call this is."""
-    lines = []
+    lines: list[tuple[str, int]] = []
     frame = user_frame(depth)
     while frame is not None and len(lines) < most:
         if _is_user_code(frame.f_code):

@@ -6,6 +6,7 @@ Numbers are plain Python floats; a number that was not measured is `None`, a non
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -433,7 +434,18 @@ class Reference:
     sure_wrong: float | None = None  # ... of the surest quarter of them
     encoded: float | None = None  # best linear score with the columns of few evenly spaced values taken as categories
     codes: int = 0  # how many such columns there are
-    local: float | None = None  # best linear score with features of place and order, where the model has no layer for them
+    local: float | None = None  # best linear score with features of place and order, where rows may have either
+    blind: bool = False  # whether no layer of the model knows of place or order
+
+    @property
+    def plain(self) -> float:
+        """The best score without knowledge of place or order; NaN where there is none."""
+        return max((s for s in (self.linear, self.neighbours, self.kernel) if s is not None), default=math.nan)
+
+    @property
+    def best(self) -> float:
+        """The best score of any learner on all columns."""
+        return self.plain if self.local is None else max(self.plain, self.local)
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nndoctor.symptoms.labels import distinct_samples
@@ -75,7 +77,7 @@ def features_irrelevant(view: View) -> Symptom | None:
     r = view.reference
     if r is None or r.selected is None or r.relevant is None:
         return None
-    every = max((s for s in (r.linear, r.neighbours, r.kernel) if s is not None), default=r.constant)
+    every = r.constant if math.isnan(r.plain) else r.plain
     gap = (r.selected - max(every, r.constant)) / max(1 - r.constant, 1e-9)
     chosen = (r.selected - r.constant) / max(1 - r.constant, 1e-9)
     # A network that does as well on rows it has not seen has found the few by itself.
@@ -93,7 +95,7 @@ def simpler_does_better(view: View) -> Symptom | None:
         return None
     luck = (view.reference.chance or 0.0) / max(1.0 - view.reference.constant, 1e-9) / 2
     gap = best - reached
-    if gap < limit + luck:
+    if not (gap >= limit + luck and math.isfinite(gap)):
         return None
     text = f"Closed-form learners score {best:.2f} on rows that they were not fitted on, the network {reached:.2f} in validation (0: a constant, 1: perfect)."
     return Symptom("simpler-does-better", text, gap, limit, float(np.clip(0.5 + gap, 0.5, 1.0)))
@@ -114,16 +116,16 @@ def place_ignored(view: View) -> Symptom | None:
     """Validation says how well the network does where there is any: rows that are learnt by heart need no structure."""
     limit = view.thresholds.get("place-ignored", 0.2)
     r, best = view.reference, view.best_reference
-    if r is None or r.local is None or best is None or view.steps < 100:
+    if r is None or r.local is None or not r.blind or best is None or view.steps < 100:
         return None
     reached = min((s for s in (view.skill, view.validation_skill) if s is not None), default=None)
     if reached is None:
         return None
     local = (r.local - r.constant) / max(1.0 - r.constant, 1e-9)
     gap = local - max(best, reached, 0.0)
-    if gap < limit:
+    if not (gap >= limit and math.isfinite(gap) and math.isfinite(best)):
         return None
-    text = f"A linear model that sees neighbouring values together, and their order, reaches {r.local:.2f} on held-out rows; simple learners without that {max(s for s in (r.linear, r.neighbours, r.kernel) if s is not None):.2f}, and the network no more than {max(reached, 0) * (1 - r.constant) + r.constant:.2f}. None of its layers looks at several places together."
+    text = f"A linear model that sees neighbouring values together, and their order, reaches {r.local:.2f} on held-out rows; simple learners without that {r.plain:.2f}, and the network no more than {max(reached, 0) * (1 - r.constant) + r.constant:.2f}. None of its layers looks at several places together."
     return Symptom("place-ignored", text, gap, limit, float(np.clip(0.6 + gap, 0.6, 1.0)), "input")
 
 

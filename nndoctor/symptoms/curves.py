@@ -210,9 +210,8 @@ def below_reference(view: View) -> Symptom | None:
     if gap <= limit or view.best_reference <= 0.2:
         return None
     r = view.reference
-    best = max(s for s in (r.linear, r.neighbours, r.kernel) if s is not None)
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
-    text = f"A closed-form learner fitted on {r.rows * 2 // 3} of the same rows reaches {name} {best:.2f} on the others; the network is at {_network(view)}."
+    text = f"A closed-form learner fitted on {r.rows * 2 // 3} of the same rows reaches {name} {r.plain:.2f} on the others; the network is at {_network(view)}."
     return Symptom("below-reference", text, gap, limit, min(1.0, gap / 0.6))
 
 

@@ -23,6 +23,8 @@ INFO = (
     SymptomInfo("batches-differ", "labels", "Each batch holds other targets than the next: they come in the order of something.", 0.3, "Share of the targets' variance that lies between batches (adjusted eta squared); 0 for batches drawn at random."),
 )  # fmt: skip
 
+_NEAR = 40  # steps before a validation pass in which training was about as good as at it
+_SEEN = 0.7  # of a learner's error: who makes fewer sees more than it does
 _SURE_ERROR = 0.12  # share of the surest rows that may be wrong by chance, or by a few bad labels
 # Variance of the inputs in a tenth of their directions beyond its share: sampling noise reaches a tenth.
 _PLAIN_STRUCTURE = 0.12
@@ -75,7 +77,7 @@ def no_signal(view: View) -> Symptom | None:
     r, f = view.reference, view.features
     if r is None or r.chance is None or f is None or r.rows < 150 or view.steps < 100 or r.features < 2 or r.constant > 0.9:
         return None
-    best = max((x for x in (r.linear, r.neighbours, r.kernel) if x is not None), default=math.nan)
+    best = r.best
     if not best - r.constant <= r.chance or f.noise:
         return None
     structure = f.structure or 0.0
@@ -89,13 +91,14 @@ def no_signal(view: View) -> Symptom | None:
 def signal_present(view: View) -> Symptom | None:
     """The data can be learnt from."""
     r = view.reference
-    if r is None or r.chance is None or view.best_reference is None:
+    if r is None or r.chance is None:
         return None
-    best = max(s for s in (r.linear, r.neighbours, r.kernel) if s is not None)
-    if best - r.constant <= 2 * r.chance or view.best_reference < 0.1:
+    best = r.best
+    skill = (best - r.constant) / max(1.0 - r.constant, 1e-9)
+    if not best - r.constant > 2 * r.chance or skill < 0.1:
         return None
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
-    return Symptom("signal-present", f"A closed-form learner reaches {name} {best:.2f} on held-out training rows (a constant: {r.constant:.2f}).", best, r.constant, min(1.0, view.best_reference), "labels")
+    return Symptom("signal-present", f"A closed-form learner reaches {name} {best:.2f} on held-out training rows (a constant: {r.constant:.2f}).", best, r.constant, min(1.0, skill), "labels")
 
 
 def signal_nonlinear(view: View) -> Symptom | None:
@@ -152,10 +155,26 @@ def sure_and_wrong(view: View) -> Symptom | None:
     r = view.reference
     if r is None or r.wrong is None or r.sure_wrong is None or not view.is_classification or not r.wrong > 0:
         return None
+    # A learner that is wrong because it cannot see the pattern is no witness: another one, or the network on new rows, sees it.
+    if 1 - max(r.best, _right_on_both(view)) < _SEEN * r.wrong:
+        return None
     if not r.sure_wrong >= _SURE_ERROR or not (1 - r.wrong - r.constant) >= 0.15 * (1 - r.constant) or not r.sure_wrong / r.wrong >= limit:
         return None
     text = f"A simple learner is wrong in {r.sure_wrong:.0%} of the rows of which it is surest, against {r.wrong:.0%} of all: wrong labels, not overlapping classes, look like this."
     return Symptom("sure-and-wrong", text, r.sure_wrong / r.wrong, limit, float(np.clip(0.4 + 3 * (r.sure_wrong - _SURE_ERROR), 0.4, 1.0)), "labels")
+
+
+def _right_on_both(view: View) -> float:
+    """The best accuracy that the network had on validation rows and on training rows at the same time.
+
+    Clean validation rows may well be told by a network whose training labels are wrong.
+    """
+    best = 0.0
+    for e in view.evaluations:
+        near = [s.accuracy for s in view.samples if s.accuracy is not None and e.step - _NEAR < s.step <= e.step]
+        if e.accuracy is not None and near:
+            best = max(best, min(e.accuracy, sum(near) / len(near)))
+    return best
 
 
 def codes_as_numbers(view: View) -> Symptom | None:
@@ -164,7 +183,7 @@ def codes_as_numbers(view: View) -> Symptom | None:
     r = view.reference
     if r is None or r.encoded is None or not r.codes:
         return None
-    plain = max(s for s in (r.linear, r.neighbours, r.kernel, r.constant) if s is not None)
+    plain = r.constant if math.isnan(r.plain) else max(r.plain, r.constant)
     gap = (r.encoded - plain) / max(1 - r.constant, 1e-9)
     if not gap >= limit or (r.chance is not None and r.encoded - plain < r.chance / 2):
         return None

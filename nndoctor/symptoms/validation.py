@@ -70,7 +70,7 @@ def validation_never_learns(view: View) -> Symptom | None:
     """Three passes or more, of a network that fits its training data."""
     limit = view.thresholds.get("validation-never-learns", 0.3)
     skills, best = view.validation_skills, view.best_reference
-    if len(skills) < 3 or best is None or best < 0.5 or view.learns < 0.5 or max(skills) >= limit * best:
+    if len(skills) < 3 or best is None or not best >= 0.5 or view.learns < 0.5 or not max(skills) < limit * best:
         return None
     text = f"In {len(skills)} validation passes the score is never better than {max(skills):.2f}, while training reaches {view.learns:.2f} and simple learners {best:.2f} on training rows they were not fitted on (0: a constant, 1: perfect)."
     return Symptom("validation-never-learns", text, max(skills), limit, 1.0, "validation")

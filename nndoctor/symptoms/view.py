@@ -252,8 +252,7 @@ class View:
         r = self.reference
         if r is None:
             return None
-        best = max((s for s in (r.linear, r.neighbours, r.kernel) if s is not None), default=None)
-        return None if best is None else (best - r.constant) / max(1.0 - r.constant, 1e-9)
+        return None if math.isnan(r.plain) else (r.plain - r.constant) / max(1.0 - r.constant, 1e-9)
 
     # --- validation -------------------------------------------------------------------------------------------
 

@@ -66,10 +66,69 @@ def test_a_loss_that_fell_and_stays() -> None:
 
 def test_a_few_features_that_do_better_than_all() -> None:
     """By how much, and what share they are."""
-    r = healthy()
-    r.references = [reference(0.1, 0.3, 0.25, 0.3, selected=0.8, relevant=0.05, features=200)]
+    r, found = healthy(), healthy()
+    for made in (r, found):
+        made.references = [reference(0.1, 0.3, 0.25, 0.3, selected=0.8, relevant=0.05, features=200)]
+    change(r.evaluations, accuracy=0.4)
 
     assert "On the 5% of the 200 features" in symptom_of(r, "features-irrelevant").text
     assert lacks(r, "features-irrelevant", limit=0.8)
+    assert lacks(found, "features-irrelevant")
     change(r.references, selected=0.32)
     assert lacks(r, "features-irrelevant")
+
+
+# --- simpler-does-better ------------------------------------------------------------------------------------------
+
+
+def test_simple_learners_do_better_on_unseen_rows() -> None:
+    """Of a network that fits its training data; where they do no better, the data are few."""
+    r, few = healthy(), healthy()
+    for made in (r, few):
+        change(made.evaluations, accuracy=0.4)
+        made.references = [reference(0.1, 0.8, 0.9, 0.85)]
+    few.references = [reference(0.1, 0.4, 0.4, 0.4)]
+
+    s = symptom_of(r, "simpler-does-better")
+
+    assert "Closed-form learners score 0.89 on rows that they were not fitted on, the network 0.3" in s.text
+    assert lacks(r, "simpler-does-better", limit=0.7)
+    assert lacks(few, "simpler-does-better")
+    assert lacks(healthy(), "simpler-does-better")
+
+
+# --- many-parameters ----------------------------------------------------------------------------------------------
+
+
+def test_parameters_beyond_the_number_of_samples() -> None:
+    """3466 parameters for thirty samples are many, and for thousands they are not."""
+    r = healthy()
+    change(r.features, rows=600, distinct=30)
+
+    assert "3466 parameters are trained on about 30 samples" in symptom_of(r, "many-parameters").text
+    assert lacks(r, "many-parameters", limit=200)
+    assert lacks(healthy(), "many-parameters")
+
+
+# --- place-ignored ------------------------------------------------------------------------------------------------
+
+
+def test_a_learner_that_knows_of_place_does_far_better() -> None:
+    """Than the network, in validation where there is any, and than learners that do not know of it."""
+    r, learnt, plain, seeing = (healthy() for _ in range(4))
+    for made in (r, learnt, plain, seeing):
+        made.references = [reference(0.1, 0.2, 0.25, 0.2)]
+        change(made.references, local=0.9, blind=True)
+    change(r.evaluations, accuracy=0.2)
+    plain.references[0].kernel = 0.88
+    change(plain.evaluations, accuracy=0.2)
+
+    s = symptom_of(r, "place-ignored")
+
+    assert "reaches 0.90 on held-out rows; simple learners without that 0.25, and the network no more than 0.2" in s.text
+    change(seeing.references, blind=False)
+    change(seeing.evaluations, accuracy=0.2)
+    assert lacks(seeing, "place-ignored")
+    assert lacks(learnt, "place-ignored")
+    assert lacks(plain, "place-ignored")
+    assert lacks(r, "place-ignored", limit=0.9)

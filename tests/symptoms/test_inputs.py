@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nndoctor.record.model import Call, Features, Holdout, ModuleMode, NonFinite, Place, Recording, Site
+from nndoctor.record.model import Call, Features, ModuleMode, NonFinite, Place, Recording, Site
 from tests.symptoms.build import change, healthy, inputs, lacks, symptom_of
 
 
@@ -209,24 +209,6 @@ def test_heavy_tails_are_no_outliers() -> None:
     """Real tables reach thirty deviations, and values that one in twenty rows has are no exception."""
     assert lacks(fed(inputs(outliers=0.001, outlier_size=30.0)), "input-outliers")
     assert lacks(fed(inputs(outliers=0.05, outlier_size=1000.0)), "input-outliers")
-
-
-# --- validation-shifted -------------------------------------------------------------------------------------------
-
-
-def test_validation_inputs_that_lie_elsewhere() -> None:
-    """Unscaled, or scaled by another rule; what a split does by chance is within four standard errors."""
-    raw, narrow, split, few = (healthy() for _ in range(4))
-    raw.holdouts = [Holdout(0, 300, [40.0] * 64, [12.0] * 64)]
-    narrow.holdouts = [Holdout(0, 300, [0.0] * 64, [0.01] * 64)]
-    split.holdouts = [Holdout(0, 100, [0.2, -0.2] * 32, [1.1] * 64)]
-    few.holdouts = [Holdout(0, 10, [40.0] * 64, [12.0] * 64)]
-
-    assert "39.8 training deviations away" in symptom_of(raw, "validation-shifted").text
-    assert "0.01 times their scale" in symptom_of(narrow, "validation-shifted").text
-    assert lacks(raw, "validation-shifted", limit=100.0)
-    assert lacks(split, "validation-shifted")
-    assert lacks(few, "validation-shifted")
 
 
 # --- ids-as-magnitudes --------------------------------------------------------------------------------------------

@@ -215,8 +215,13 @@ def test_targets_that_come_sorted() -> None:
 
 def test_errors_where_a_learner_is_sure() -> None:
     """As often as elsewhere; classes that overlap are wrong at their borders, and chance is nothing to be sure of."""
-    r, overlap, chance = healthy(), healthy(), healthy()
-    r.references = [reference(0.2, 0.5, 0.55, 0.6, wrong=0.4, sure_wrong=0.35)]
+    r, overlap, chance, clean, seen, patterns = (healthy() for _ in range(6))
+    for made in (r, clean, seen, patterns):
+        made.references = [reference(0.2, 0.5, 0.55, 0.6, wrong=0.4, sure_wrong=0.35)]
+    for made in (r, patterns):
+        change(made.evaluations, accuracy=0.6)
+    change(clean.samples, accuracy=0.6)
+    change(patterns.references, local=0.95)
     overlap.references = [reference(0.2, 0.5, 0.55, 0.6, wrong=0.4, sure_wrong=0.1)]
     chance.references = [reference(0.5, 0.5, 0.52, 0.55, wrong=0.45, sure_wrong=0.4)]
 
@@ -224,6 +229,9 @@ def test_errors_where_a_learner_is_sure() -> None:
     assert lacks(r, "sure-and-wrong", limit=0.95)
     assert lacks(overlap, "sure-and-wrong")
     assert lacks(chance, "sure-and-wrong")
+    assert "against 40% of all" in symptom_of(clean, "sure-and-wrong").text
+    assert lacks(seen, "sure-and-wrong")
+    assert lacks(patterns, "sure-and-wrong")
 
 
 # --- codes-as-numbers ---------------------------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""Rows that are trained on and evaluated: the share that the watch finds in real runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nndoctor.probe.launch import Limits, Target, watch
+from nndoctor.record.model import Overlap
+
+SCRIPT = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = {rows}
+y = (x.float().sum(1) > x.float().sum(1).median()).long()
+order = torch.randperm(240)
+train, val = {train}, {val}
+model = nn.Sequential({first}nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for epoch in range(5):
+    for i in train[torch.randperm(len(train))].split(20):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x[i]), y[i]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        for i in val.split(25):
+            hits = (model(x[i]).argmax(1) == y[i]).float().mean()
+"""
+REALS, BITS = "torch.randn(240, 8)", "torch.randint(0, 2, (240, 8)).float()"
+
+
+def overlap(path: Path, rows: str, train: str, val: str, first: str = "") -> Overlap:
+    """What the watch of such a run writes."""
+    (path / "train.py").write_text(SCRIPT.format(rows=rows, train=train, val=val, first=first))
+    recording = watch(Target("train.py"), Limits(timeout=120), None, None)
+    assert [] == recording.problems
+    assert 1 == len(recording.overlaps)
+    return recording.overlaps[0]
+
+
+def test_disjoint_sets_share_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training set was seen whole, each row as often as the others."""
+    monkeypatch.chdir(tmp_path)
+
+    o = overlap(tmp_path, REALS, "order[:180]", "order[180:]")
+
+    assert (0.0, 60, 180, 0.0, True, 18) == (o.known, o.rows, o.trained, o.fresh, o.even, o.place.line if o.place else None)
+    assert o.chance < 1e-6
+
+
+def test_overlapping_indices_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the validation rows were trained on, whatever batch they came in."""
+    monkeypatch.chdir(tmp_path)
+
+    o = overlap(tmp_path, REALS, "order[:200]", "order[160:][torch.randperm(80)]")
+
+    assert (0.5, 80, 200) == (o.known, o.rows, o.trained)
+
+
+def test_the_training_set_itself_is_known_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left that was not trained on."""
+    monkeypatch.chdir(tmp_path)
+
+    o = overlap(tmp_path, REALS, "order[:200]", "order[:100]")
+
+    assert (1.0, 0.5) == (o.known, o.covered)
+
+
+def test_rows_of_few_values_meet_by_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight bits have 256 values: twins are to be expected, and are said to be."""
+    monkeypatch.chdir(tmp_path)
+
+    o = overlap(tmp_path, BITS, "order[:180]", "order[180:]")
+
+    assert o.known > 0.2
+    assert o.chance > 0.4
+
+
+def test_whole_numbers_are_compared_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens above the precision of float32 are told apart."""
+    monkeypatch.chdir(tmp_path)
+
+    o = overlap(tmp_path, "torch.arange(240 * 8).view(240, 8) + 2**40", "order[:180]", "order[180:]", "Scaled(), ".replace("Scaled()", "type('S', (nn.Module,), {'forward': lambda s, x: (x - 2**40).float() / 1000})()"))
+
+    assert (0.0, False) == (o.known, o.real)

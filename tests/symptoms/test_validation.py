@@ -1,0 +1,84 @@
+"""Validation held against training: each symptom where it holds, and the honest split that looks like it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nndoctor.record.model import Holdout, Overlap, Place, Recording
+from tests.symptoms.build import change, healthy, lacks, reference, symptom_of
+
+# --- validation-shifted -------------------------------------------------------------------------------------------
+
+
+def test_validation_inputs_that_lie_elsewhere() -> None:
+    """Unscaled, or scaled by another rule; what a split does by chance is within four standard errors."""
+    raw, narrow, split, few = (healthy() for _ in range(4))
+    raw.holdouts = [Holdout(0, 300, [40.0] * 64, [12.0] * 64)]
+    narrow.holdouts = [Holdout(0, 300, [0.0] * 64, [0.01] * 64)]
+    split.holdouts = [Holdout(0, 100, [0.2, -0.2] * 32, [1.1] * 64)]
+    few.holdouts = [Holdout(0, 10, [40.0] * 64, [12.0] * 64)]
+
+    assert "39.8 training deviations away" in symptom_of(raw, "validation-shifted").text
+    assert "0.01 times their scale" in symptom_of(narrow, "validation-shifted").text
+    assert lacks(raw, "validation-shifted", limit=100.0)
+    assert lacks(split, "validation-shifted")
+    assert lacks(few, "validation-shifted")
+
+
+# --- validation-overlaps ------------------------------------------------------------------------------------------
+
+
+def overlapping(known: float, **fields: Any) -> Recording:
+    """The healthy run, which evaluates 200 rows, this share of them known from training."""
+    recording = healthy()
+    recording.overlaps = [Overlap(0, 200, known, 800, **{"fresh": 0.0, "even": True, "covered": 0.2, **fields}, place=Place("train.py", 40))]
+    return recording
+
+
+def test_rows_on_both_sides() -> None:
+    """Indices that overlap, and rows that were copied before they were split."""
+    half = overlapping(0.5)
+
+    s = symptom_of(half, "validation-overlaps")
+
+    assert (0.5, 40) == (s.value, s.place.line if s.place else None)
+    assert "50% of the 200 rows evaluated here are among the 800 rows" in s.text
+    assert 0.99 == symptom_of(overlapping(0.99, twins=0.4, even=False), "validation-overlaps").value
+    assert lacks(half, "validation-overlaps", limit=0.6)
+
+
+@pytest.mark.parametrize(
+    ("why", "recording"),
+    [
+        ("the training set itself, a part of it", overlapping(1.0)),
+        ("all the data there are", overlapping(0.8, covered=1.0)),
+        ("the training set was not seen whole", overlapping(0.5, fresh=0.3)),
+        ("few rows are possible", overlapping(0.5, chance=0.9)),
+        ("sentences that repeat in training as well", overlapping(0.5, real=False, even=False)),
+        ("some honest twins", overlapping(0.04)),
+    ],
+)
+def test_what_may_be_evaluated_twice(why: str, recording: Recording) -> None:
+    """Nobody is told of rows that are equal by design or by chance."""
+    assert lacks(recording, "validation-overlaps"), why
+
+
+# --- validation-never-learns --------------------------------------------------------------------------------------
+
+
+def test_validation_that_is_guessing_from_first_to_last() -> None:
+    """Though training is learnt, and simple learners find rows of the training set easy that they did not see."""
+    r, overfits, hard = (healthy() for _ in range(3))
+    for made in (r, overfits, hard):
+        made.references = [reference(0.1, 0.8, 0.9, 0.85)]
+        change(made.evaluations, accuracy=0.12)
+    overfits.evaluations[0].accuracy = 0.6
+    hard.references = [reference(0.1, 0.2, 0.2, 0.2)]
+
+    assert "the score is never better than 0.0" in symptom_of(r, "validation-never-learns").text
+    assert lacks(r, "validation-never-learns", limit=0.01)
+    assert lacks(overfits, "validation-never-learns")
+    assert lacks(hard, "validation-never-learns")
+    assert lacks(healthy(), "validation-never-learns")
