@@ -17,7 +17,7 @@ from nndoctor.record.model import Reference
 _Array = np.ndarray[Any, Any]
 _MOST = 900  # rows that enter the kernel matrix
 _LEAST = 40  # rows below which nothing is said
-_ENOUGH_TO_JUDGE = 80  # held-out rows, of which a quarter is twenty
+_ENOUGH_TO_JUDGE = 80  # rows a third, of which a quarter is twenty
 _MOST_CODES, _FEWEST_CODES, _MOST_VALUES = 64, 5, 60  # columns that are looked at; values that a column of codes has
 _MANY_FEATURES = 20  # of which most may be irrelevant
 _FEW_RELEVANT = 0.3
@@ -52,7 +52,7 @@ def compare(loss: int, task: str, rows: Rows) -> Reference | None:
     _try_selected(x, y, fit, classes, reference)
     _try_categories(x, y, fit, classes, reference)
     if classes:
-        _judge_sureness(x, y, fit, reference)
+        _judge_sureness(x, y, reference)
     if rows.raw is not None:
         _try_local(rows.raw, y, fit, classes, reference)
     if reference.best - constant < reference.chance * 2:
@@ -131,25 +131,27 @@ def _chance(constant: float, scored: int, classes: bool) -> float:
     return 2.8 * 1.4 / float(np.sqrt(max(scored, 1)))
 
 
-def _judge_sureness(x: _Array, y: _Array, fit: _Array, reference: Reference) -> None:
-    """Is the kernel learner wrong as often where it is sure as elsewhere? Classes that overlap are wrong at their borders;
+def _judge_sureness(x: _Array, y: _Array, reference: Reference) -> None:
+    """Is the best of the learners wrong as often where it is sure as elsewhere? Classes that overlap are wrong at their borders;
     wrong labels are everywhere (Northcutt et al. 2021, confident learning).
     """
-    if int((~fit).sum()) < _ENOUGH_TO_JUDGE:
+    if len(x) < 3 * _ENOUGH_TO_JUDGE:
         return
     distance = _distances(x, x)
     scale = np.median(distance[distance > 0]) if (distance > 0).any() else 1.0
-    kernel = np.exp(-distance / scale)
-    margin, wrong = np.zeros(len(x)), np.zeros(len(x), dtype=bool)
-    for third in range(3):  # each row is judged once, by a learner that did not see it
-        held = np.arange(len(x)) % 3 == third
-        centre = y[~held].mean(0)
-        weights = np.linalg.solve(kernel[np.ix_(~held, ~held)] + 0.1 * np.eye(int((~held).sum())), y[~held] - centre)
-        prediction = centre + kernel[np.ix_(held, ~held)] @ weights
-        best = np.sort(prediction, axis=1)
-        margin[held], wrong[held] = best[:, -1] - best[:, -2], prediction.argmax(1) != y[held].argmax(1)
-    surest = np.argsort(-margin, kind="stable")[: max(10, len(x) // 4)]
-    reference.wrong, reference.sure_wrong = float(wrong.mean()), float(wrong[surest].mean())
+    kernels = [np.exp(-distance / (scale * width)) for width in (0.3, 1.0)]
+    for kernel, penalty in ((x @ x.T, 30.0), *((k, 0.1) for k in kernels)):
+        margin, wrong = np.zeros(len(x)), np.zeros(len(x), dtype=bool)
+        for third in range(3):  # each row is judged once, by a learner that did not see it
+            held = np.arange(len(x)) % 3 == third
+            centre = y[~held].mean(0)
+            weights = np.linalg.solve(kernel[np.ix_(~held, ~held)] + penalty * np.eye(int((~held).sum())), y[~held] - centre)
+            prediction = centre + kernel[np.ix_(held, ~held)] @ weights
+            best = np.sort(prediction, axis=1)
+            margin[held], wrong[held] = best[:, -1] - best[:, -2], prediction.argmax(1) != y[held].argmax(1)
+        if reference.wrong is None or wrong.mean() < reference.wrong:
+            surest = np.argsort(-margin, kind="stable")[: len(x) // 4]
+            reference.wrong, reference.sure_wrong = float(wrong.mean()), float(wrong[surest].mean())
 
 
 def _try_categories(x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:

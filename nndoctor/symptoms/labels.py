@@ -165,16 +165,16 @@ def sure_and_wrong(view: View) -> Symptom | None:
 
 
 def _right_on_both(view: View) -> float:
-    """The best accuracy that the network had on validation rows and on training rows at the same time.
+    """Accuracy on validation rows where it was best, or on training rows just then, whichever is less.
 
-    Clean validation rows may well be told by a network whose training labels are wrong.
+    Clean validation rows may well be told by a network whose training labels are wrong, and later on it has learnt those by heart.
     """
-    best = 0.0
-    for e in view.evaluations:
-        near = [s.accuracy for s in view.samples if s.accuracy is not None and e.step - _NEAR < s.step <= e.step]
-        if e.accuracy is not None and near:
-            best = max(best, min(e.accuracy, sum(near) / len(near)))
-    return best
+    scored = [e for e in view.evaluations if e.accuracy is not None]
+    if not scored:
+        return 0.0
+    best = max(scored, key=lambda e: e.accuracy or 0.0)
+    near = [s.accuracy for s in view.samples if s.accuracy is not None and best.step - _NEAR < s.step <= best.step]
+    return min(best.accuracy or 0.0, sum(near) / len(near)) if near else 0.0
 
 
 def codes_as_numbers(view: View) -> Symptom | None:
