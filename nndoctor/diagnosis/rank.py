@@ -30,6 +30,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nndoctor.diagnosis.calibration import shipped
 from nndoctor.diagnosis.model import Diagnosis, Suspect, Trial
 from nndoctor.knowledge.model import Cause
 from nndoctor.record.model import Place
@@ -60,13 +61,13 @@ class Scored:
 
     @property
     def confidence(self) -> float:
-        """The odds as a probability."""
+        """The odds as a probability, as the rules of the ranking see it."""
         return 1.0 / (1.0 + math.exp(-max(min(self.odds, 50.0), -50.0)))
 
     def suspect(self, severity: str, location: Place | None, module: str | None) -> Suspect:
         """As the diagnosis carries it."""
         return Suspect(
-            self.cause, round(min(self.confidence, 0.99), 3), severity, self.evidence, self.against, location, module,
+            self.cause, round(min(shipped().confidence(self.odds), 0.99), 3), severity, self.evidence, self.against, location, module,
             consequence_of=self.consequence_of,
         )  # fmt: skip
 
