@@ -80,6 +80,9 @@ class ActivationWatch:
             units = int(output.shape[self._unit_axis(output)]) if output.dim() > 1 else 1
             seen = _Seen(Site(site, function, len(self._seen), units, None, None, 0, place=place, module=module))
             self._seen[site] = seen
+        if name == "batch_norm" and output.dim() > 1:
+            values = output.numel() // max(output.shape[1], 1)
+            seen.site.values = min(values, seen.site.values or values)
         self._measure(step, name, output, seen)
         return site
 

@@ -284,6 +284,8 @@ class LossWatch:
             labels = _labels(index, known)
             if known.y and known.y[0].ndim <= 2:
                 labels.between = _between(np.concatenate(known.y), np.concatenate(known.step), known.task in ("classes", "probabilities"))
+            if known.x and known.task in ("classes", "binary"):
+                labels.twins, labels.twins_agree = _twins(np.concatenate(known.raw if len(known.raw) == len(known.x) else known.x), np.concatenate(known.y))
             self._emit(labels)
         for index, known in self._targets.items():
             if known.x:
@@ -313,6 +315,14 @@ def _task(function: str, prediction: Tensor, target: Tensor) -> str:
         # One number a sample, or one a pixel; two axes are samples and labels.
         return "multilabel" if target.dim() == 2 and target.shape[1] > 1 else "binary"
     return "real"
+
+
+def _twins(x: _Array, y: _Array) -> tuple[float, float | None]:
+    """Share of rows whose input is that of another, and share of such pairs whose targets are equal too."""
+    _, member, counts = np.unique(x.reshape(len(x), -1), axis=0, return_inverse=True, return_counts=True)
+    _, together = np.unique(np.stack([member.reshape(-1).astype(np.float64), y.reshape(-1).astype(np.float64)], axis=1), axis=0, return_counts=True)
+    pairs = int((counts * (counts - 1)).sum())
+    return float(counts[counts > 1].sum() / len(x)), int((together * (together - 1)).sum()) / pairs if pairs else None
 
 
 def _between(y: _Array, step: _Array, are_classes: bool) -> float | None:

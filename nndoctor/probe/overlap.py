@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from nndoctor.probe import stats
 from nndoctor.probe.where import place_of, user_frame, user_lines
-from nndoctor.record.model import Overlap, Place
+from nndoctor.record.model import Overlap, Place, TrainingRows
 
 _Array = np.ndarray[Any, Any]
 _MOST_TRAINED = 200_000  # rows, by model
@@ -40,7 +41,7 @@ class _Sums:
     """Checksums of the rows of one model's training forwards, in order."""
 
     def __init__(self) -> None:
-        self.forwards = self._rows = 0
+        self.forwards = self._rows = self._handed = 0
         self._waiting: list[Tensor] = []
         self._sums: list[Tensor] = []
         self._sizes: list[int] = []
@@ -52,6 +53,7 @@ class _Sums:
             return
         self.forwards += 1
         if self._last is not None and self._last[0]() is x and self._last[1] == x._version:
+            self._handed += 1
             if self._waiting:
                 self._sum_up()
             self._sums.append(self._sums[-1][-self._sizes[-1] :])
@@ -73,6 +75,18 @@ class _Sums:
             self._sum_up()
         every = np.concatenate([s.cpu().numpy() for s in self._sums])
         return np.asarray(every[: sum(self._sizes[:forwards])])
+
+    def record(self, model: int) -> TrainingRows:
+        """What was trained on, in numbers."""
+        every = self.before(self.forwards)
+        ends = np.cumsum(self._sizes)
+        batches = [every[end - size : end] for end, size in zip(ends, self._sizes, strict=True)]
+        same = sum(np.array_equal(a, b) for a, b in pairwise(batches))
+        distinct, counts = np.unique(every, return_counts=True)
+        return TrainingRows(
+            model, len(every), len(distinct), self.forwards, _fresh(every), bool(counts.max() - counts.min() <= 1),
+            same / self.forwards, self._handed / self.forwards,
+        )  # fmt: skip
 
 
 class OverlapWatch:
@@ -111,7 +125,10 @@ class OverlapWatch:
                 now.sample = x.detach()[:_ROWS_ALIKE].clone()
 
     def finish(self) -> None:
-        """Write a record for each line that evaluates."""
+        """Write a record for each model that was trained, and one for each line that evaluates."""
+        for (model, _), sums in self._trained.items():
+            if sums.forwards:
+                self._emit(sums.record(model))
         for (key, _), seen in self._passes.items():
             if key in self._trained and seen.at and seen.sample is not None:
                 self._emit(_judge(key[0], seen, self._trained[key].before(seen.at)))
@@ -140,19 +157,14 @@ def _checksums(bits: Tensor) -> Tensor:
 def _judge(model: int, seen: _Pass, every: _Array) -> Overlap:
     """What the evaluated rows have in common with the training rows before them."""
     distinct, counts = np.unique(every, return_counts=True)
-    late = every[len(every) * 4 // 5 :]
-    fresh = float((~np.isin(late, every[: len(every) - len(late)])).mean()) if len(late) else 1.0
     parts = [s.cpu().numpy() for s in seen.sums]
-    distinct, counts = np.unique(every, return_counts=True)
-    late = every[len(every) * 4 // 5 :]
-    fresh = float((~np.isin(late, every[: len(every) - len(late)])).mean()) if len(late) else 1.0
     known = [np.isin(p, distinct) for p in parts]
     others = [k for k in known if k.mean() < _SEEN_WHOLE]
     rows = np.concatenate(parts)
     share = float(np.concatenate(others or known).mean())
     assert seen.sample is not None
     return Overlap(
-        model, len(np.concatenate(others or known)), share, len(distinct), fresh,
+        model, len(np.concatenate(others or known)), share, len(distinct), _fresh(every),
         twins=1 - len(np.unique(rows)) / len(rows),
         covered=float(np.isin(distinct, rows).mean()),
         even=bool(counts.max() - counts.min() <= 1),
@@ -160,6 +172,12 @@ def _judge(model: int, seen: _Pass, every: _Array) -> Overlap:
         real=seen.sample.is_floating_point(),
         place=seen.place,
     )  # fmt: skip
+
+
+def _fresh(every: _Array) -> float:
+    """Share of the last fifth that had not come before."""
+    late = every[len(every) * 4 // 5 :]
+    return float((~np.isin(late, every[: len(every) - len(late)])).mean()) if len(late) else 1.0
 
 
 def _chance(rows: _Array, others: int) -> float:

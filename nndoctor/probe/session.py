@@ -31,6 +31,7 @@ from nndoctor.probe.weights import WeightWatch
 from nndoctor.probe.where import user_place
 from nndoctor.record.model import ModuleMode, Problem, Sequence, SettingChange, Step
 
+_TINY = 4  # rows of a batch
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
 _GRAPHS = 40  # steps of an optimiser within which graphs are read
@@ -228,7 +229,7 @@ class Session:
         self.overlap.trained(model.index, given)
         if x is not None and x.numel() and self._input_sum is None and not x.is_complex():
             self._input_sum = x.detach().sum()
-        if x is not None and (self.looking or self.steps < 20):
+        if x is not None and (self.looking or self.steps < 20 or _is_tiny(rows)):
             columns = self.inputs.saw(model.index, given)
             if self._rows is None:
                 self._rows, self._raw = columns, self.inputs.raw
@@ -353,8 +354,8 @@ class Session:
         known = (name in CLASS_LOSSES or name in BINARY_LOSSES or name in REAL_LOSSES)
         place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
         source = self._casts.get(target.data_ptr(), "")
-        look = (self.looking or self.steps < 20) and known
         batch = self._pending[-1].rows if self._pending else None
+        look = (self.looking or self.steps < 20 or _is_tiny(batch)) and known
         info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, (self._rows, batch, self._raw), source)
         if info is not None and value.requires_grad:
             self.terms.note(info, prediction)
@@ -563,6 +564,11 @@ class Session:
     def _finish_calls(self) -> None:
         for call in self.calls.records():
             self.emit(call)
+
+
+def _is_tiny(rows: int | None) -> bool:
+    """Whether a batch is so small that the steps that are looked at hold too few rows to say anything of the data."""
+    return rows is not None and rows <= _TINY
 
 
 def _is_lookup(args: tuple[Any, ...]) -> bool:

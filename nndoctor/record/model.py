@@ -295,6 +295,7 @@ class Site:
     hidden: bool = True  # False for the site whose output reaches the loss
     place: Place | None = None
     module: str = ""
+    values: int | None = None  # batch norm: values behind one statistic, in the smallest call
 
 
 @dataclass
@@ -342,6 +343,8 @@ class Labels:
     max: float | None = None
     nonfinite: float = 0.0
     outside: float = 0.0  # share of values that the output activation cannot reach
+    twins: float = 0.0  # share of rows whose input is bit by bit that of another row
+    twins_agree: float | None = None  # share of pairs of such rows, of one input, that have one target too; classes only
     between: float | None = None  # share of the targets' variance that lies between batches, beyond what chance leaves there
 
 
@@ -376,6 +379,21 @@ class Overlap:
     chance: float = 0.0  # that a row equals a training row by luck, were its columns independent
     real: bool = True  # whether the rows hold real numbers
     place: Place | None = None
+
+
+@dataclass
+class TrainingRows:
+    """All rows that one model was trained on, compared whole; written at the end."""
+
+    kind: ClassVar[str] = "rows"
+    model: int
+    rows: int
+    distinct: int
+    forwards: int
+    fresh: float  # share of the last fifth that was new then: 0 once the training set was seen whole
+    even: bool = False  # whether no row came more often than the others
+    same: float = 0.0  # share of forwards with the rows of the forward before, in their order
+    handed: float = 0.0  # share of forwards that were given the very tensor of the forward before
 
 
 @dataclass
@@ -530,7 +548,7 @@ class End:
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -556,6 +574,7 @@ class Recording:
     labels: list[Labels] = field(default_factory=list)
     holdouts: list[Holdout] = field(default_factory=list)
     overlaps: list[Overlap] = field(default_factory=list)
+    rows: list[TrainingRows] = field(default_factory=list)
     sequences: list[Sequence] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)

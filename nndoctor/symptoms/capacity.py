@@ -26,9 +26,11 @@ def bottleneck(view: View) -> Symptom | None:
     """Hidden weight matrices; the code of an autoencoder is narrow by design, and its targets are no classes."""
     limit = view.thresholds.get("bottleneck", 0.5)
     labels = view.labels
-    if labels is None or not view.is_classification or labels.task == "binary":
+    if labels is None or labels.task not in ("classes", "probabilities", "multilabel"):
         return None
-    wanted = min(len(labels.counts), labels.classes or len(labels.counts), _ENOUGH)
+    answers = len(labels.mean) if labels.task == "multilabel" else min(len(labels.counts), labels.classes or len(labels.counts))
+    # Classes exclude each other, and ten of them fit into three numbers; labels that do not need a direction each.
+    wanted = min(answers, _ENOUGH) * (2 if labels.task == "multilabel" else 1)
     matrices = [p for p in view.weights() if p.index in view.reached and p.index in view.optimised]
     hidden = [(_width(p.shape, p.module_type), p) for p in matrices[:-1]]
     narrow = [(w, p) for w, p in hidden if w >= 1]
@@ -37,7 +39,7 @@ def bottleneck(view: View) -> Symptom | None:
     width, p = min(narrow, key=lambda pair: pair[0])
     if width / wanted > limit:
         return None
-    text = f"{p.module or p.name} has {width} unit{'s' if width > 1 else ''}, through which {len(labels.counts)} classes have to be told apart."
+    text = f"{p.module or p.name} has {width} unit{'s' if width > 1 else ''}, through which {answers} {'labels' if labels.task == 'multilabel' else 'classes'} have to be told apart."
     return Symptom("bottleneck", text, width / wanted, limit, float(np.clip(0.5 + 3 * (limit - width / wanted), 0.5, 1.0)), p.module, p.place)
 
 

@@ -21,8 +21,11 @@ INFO = (
     SymptomInfo("sure-and-wrong", "labels", "A simple learner is wrong nearly as often where it is sure as elsewhere: labels contradict their surroundings everywhere.", 0.6, "Error of its surest quarter over that of all; classes that overlap stay below 0.45 and reach 0.7 once a fifth of the labels is wrong."),
     SymptomInfo("codes-as-numbers", "labels", "Columns of few evenly spaced values say much more of the target as categories than as numbers.", 0.1, "What a linear map gains by indicators over the best simple learner on the numbers, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("batches-differ", "labels", "Each batch holds other targets than the next: they come in the order of something.", 0.3, "Share of the targets' variance that lies between batches (adjusted eta squared); 0 for batches drawn at random."),
+    SymptomInfo("one-label", "labels", "Every target names the same class.", 50.0, "Targets seen, of a network with an output for each of several classes or for yes and no.", fact=True),
+    SymptomInfo("twins-disagree", "labels", "Inputs are alike where targets differ.", 0.5, "Share of the rows whose input is that of another row, bit by bit, and whose target is not; the same row in another epoch agrees with itself.", fact=True),
 )  # fmt: skip
 
+_HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _NEAR = 40  # steps before a validation pass in which training was about as good as at it
 _SEEN = 0.7  # of a learner's error: who makes fewer sees more than it does
 _SURE_ERROR = 0.12  # share of the surest rows that may be wrong by chance, or by a few bad labels
@@ -137,16 +140,17 @@ def few_samples(view: View) -> Symptom | None:
 
 
 def distinct_samples(view: View) -> float | None:
-    """Number of different samples behind the rows seen, by the share of repeats (Chao's estimate for equal chances)."""
-    f = view.features
+    """Number of different samples that the run draws from: counted where the training set was seen whole, else what the loader says."""
     lengths = [x.length for x in view.recording.loaders if x.length]
-    known = max(lengths) if lengths else None
-    if f is None or f.rows < 20:
-        return float(known) if known else None
-    if f.distinct < 0.5 * f.rows:
+    known = float(max(lengths)) if lengths else None
+    seen = view.trained_rows
+    if seen is not None and seen.rows >= 20 and (seen.fresh <= _HARDLY_NEW or seen.distinct < 0.5 * seen.rows):
+        return float(seen.distinct)
+    f = view.features
+    if seen is None and f is not None and f.rows >= 20 and f.distinct < 0.5 * f.rows:
         batch = next((s.batch for s in view.steps_seen if s.batch), None) or 1
         return float(f.distinct) * max(1.0, batch / 64)  # of a larger batch only the first 64 rows are looked at
-    return float(known) if known else None
+    return known
 
 
 def sure_and_wrong(view: View) -> Symptom | None:
@@ -201,6 +205,31 @@ def batches_differ(view: View) -> Symptom | None:
     return Symptom("batches-differ", text, labels.between, limit, float(np.clip(0.5 + (labels.between - limit), 0.5, 1.0)), "labels")
 
 
+def one_label(view: View) -> Symptom | None:
+    """Nothing is to be told apart."""
+    limit = view.thresholds.get("one-label", 50.0)
+    labels = view.labels
+    if labels is None or labels.task not in ("classes", "binary") or (labels.classes or 0) < 2 or len(labels.counts) != 1 or labels.rows < limit:
+        return None
+    (name,) = labels.counts
+    return Symptom("one-label", f"All {labels.rows:,} targets are {name}.", float(labels.rows), limit, 1.0, "labels")
+
+
+def twins_disagree(view: View) -> Symptom | None:
+    """Of pairs of equal inputs, how many agree beyond what chance gives."""
+    limit = view.thresholds.get("twins-disagree", 0.5)
+    labels = view.labels
+    if labels is None or labels.twins_agree is None or not labels.counts:
+        return None
+    total = sum(labels.counts.values())
+    luck = sum((n / total) ** 2 for n in labels.counts.values())
+    disagree = labels.twins * min(1.0, (1 - labels.twins_agree) / max(1 - luck, 1e-9))
+    if not disagree >= limit:
+        return None
+    text = f"{labels.twins:.0%} of the input rows equal another row, and {1 - labels.twins_agree:.0%} of such pairs have different targets."
+    return Symptom("twins-disagree", text, disagree, limit, 1.0, "input")
+
+
 DETECTORS = (
-    class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples, sure_and_wrong, codes_as_numbers, batches_differ,
+    one_label, twins_disagree, class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples, sure_and_wrong, codes_as_numbers, batches_differ,
 )  # fmt: skip

@@ -23,13 +23,17 @@ INFO = (
     SymptomInfo("maximises", "loop", "The optimiser is told to maximise."),
     SymptomInfo("clip-cuts", "loop", "Clipping cuts nearly every gradient to a small part of itself.", 0.02, "Median of what clipping leaves; clipping as a safety net leaves most steps whole."),
     SymptomInfo("rate-decays-away", "loop", "The schedule takes the learning rate to a negligible part of its height within the probe.", 0.01, "Median rate of the steps over the highest one; linear, cosine and one-cycle schedules have about a half."),
-    SymptomInfo("same-batch", "loop", "Every step sees the same few samples of a larger data set.", 4.0, "Samples of the loader's data set over different ones seen."),
+    SymptomInfo("same-batch", "loop", "Every step sees the same few samples of a larger data set.", 4.0, "Samples of the loader's data set, or of a validation pass where rows are taken by hand, over the different ones that were trained on."),
+    SymptomInfo("likelihood-minimised", "loop", "A log-likelihood is lowered.", 0.0, "Level of the loss: the logarithm of a probability is below zero, its negative above."),
     SymptomInfo("decay-dominates", "loop", "Weight decay pulls harder on the weights than the loss does.", 2.0, "Decay times weight over gradient, median over weight matrices and looks (TheDeepChecker's over-regularisation)."),
     SymptomInfo("accumulates-unscaled", "loop", "Several backward calls of the same loss add up to one step, and nothing divides by their number.", 2.0, "Backward calls a step; two already double the step of SGD."),
     SymptomInfo("dropout-strong", "loop", "Dropout leaves next to nothing of the signal.", 0.8, "Probability; half is the usual most, and 0.8 what the original paper drops where it kept a fifth of the inputs."),
     SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
+_LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log"})
+# What leaves the sign of its input as it is.
+_SUMMING = frozenset({"Mean", "Sum", "Add", "Div", "Gather", "Index", "Select", "Squeeze", "Unsqueeze", "View", "Reshape", "ReshapeAlias", "UnsafeView", "Diagonal", "Stack", "Cat"})
 
 
 def gradients_carried(view: View) -> Symptom | None:
@@ -292,22 +296,49 @@ def rate_decays_away(view: View) -> Symptom | None:
     return Symptom("rate-decays-away", text, value, limit, 1.0, "", place)
 
 
+def likelihood_minimised(view: View) -> Symptom | None:
+    """Log-probabilities are summed up or averaged, nothing changes their sign, and the loss is negative."""
+    limit = view.thresholds.get("likelihood-minimised", 0.0)
+    g = view.graph
+    if g is None or view.first is None or view.last is None or max(view.first, view.last) >= limit:
+        return None
+    for i, link in enumerate(g.chain):
+        if link.op in _LOGARITHMS:
+            below = [n.op for n in g.chain[i + 1 : i + 3]]
+            # log(1 - p) and logsigmoid(-x) are what a generator lowers.
+            if any(op in ("Rsub", "Sub", "Neg") for op in below):
+                return None
+            text = f"The loss is a sum of log-probabilities ({link.op}) without a minus: it was {view.first:.4g} at first, and lowering it makes them less likely."
+            return Symptom("likelihood-minimised", text, view.last, limit, 1.0, "", link.place)
+        if link.op not in _SUMMING:
+            return None
+    return None
+
+
 def same_batch(view: View) -> Symptom | None:
-    """A loader of many samples that yields the same few."""
+    """A loader of many samples that yields the same few, or rows taken by hand that are the same in every step.
+
+    Who hands in the same tensor again and again trains on all that there is, and means it.
+    """
     limit = view.thresholds.get("same-batch", 4.0)
-    f = view.features
+    seen, f = view.trained_rows, view.features
     batch = next((s.batch for s in view.steps_seen if s.batch), None)
-    lengths = [x.length for x in view.recording.loaders if x.length]
-    if f is None or not batch or not lengths or f.rows < 5 * min(batch, 64) or f.rows < 40:
+    if seen is None or not batch or seen.forwards < 20 or seen.distinct > 2 * batch or (f is not None and f.dtype.startswith("int") and seen.fresh > 0):
         return None
-    if batch > 64:
-        return None  # of a larger batch only the first rows are looked at, and without shuffling those are always the same
-    ratio = max(lengths) / max(f.distinct, 1)
-    if ratio < limit or f.distinct > 2 * batch or f.dtype.startswith("int"):
+    loader = max((x for x in view.recording.loaders if x.length), key=lambda x: x.length or 0, default=None)
+    if loader is not None and loader.length:
+        ratio = loader.length / max(seen.distinct, 1)
+        text = f"In {seen.rows:,} rows that were trained on only {seen.distinct} differ, though the loader has {loader.length:,} samples ({loader.sampler})."
+        return Symptom("same-batch", text, ratio, limit, 1.0, "data", loader.place) if ratio >= limit else None
+    if view.labels is not None and view.labels.twins_agree is not None and view.labels.twins_agree < 0.9:
+        return None  # rows that are alike by accident: their targets differ
+    held = max((e.samples for e in view.recording.evaluations), default=0)
+    taken = seen.handed < 0.5 and (seen.same > 0.9 or seen.distinct < batch)
+    ratio = held / max(seen.distinct, 1)
+    if not taken or ratio < limit:
         return None
-    loader = max((x for x in view.recording.loaders if x.length), key=lambda x: x.length or 0)
-    text = f"In {f.rows} rows looked at only {f.distinct} differ, though the loader has {loader.length} samples ({loader.sampler})."
-    return Symptom("same-batch", text, ratio, limit, 1.0, "data", loader.place)
+    text = f"All {seen.forwards} steps see the same {seen.distinct} rows, taken anew each time, while validation has {held:,}."
+    return Symptom("same-batch", text, ratio, limit, 1.0, "data")
 
 
 def decay_dominates(view: View) -> Symptom | None:
@@ -371,6 +402,6 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
 
 DETECTORS = (
     gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, optimizer_holds_strangers,
-    frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, decay_dominates, accumulates_unscaled, dropout_strong,
+    frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, likelihood_minimised, decay_dominates, accumulates_unscaled, dropout_strong,
     evaluates_in_training_mode, eval_mode,
 )  # fmt: skip

@@ -17,6 +17,7 @@ INFO = (
     SymptomInfo("ended-falling", "settings", "The script itself ended while the loss was falling fast.", 0.05, "Share of its level lost over the last third of the steps, beyond its noise."),
 )  # fmt: skip
 _MANY = 64  # samples of which one or two are few
+_HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _LARGE = 500  # samples that are worth several batches
 
 
@@ -27,7 +28,9 @@ def _samples_a_step(view: View) -> float | None:
 
 def _data(view: View) -> int:
     """Samples that the script trains on: what its loaders hold, or what was seen; where no sample came twice, all that came."""
-    size, f = _samples_a_step(view), view.features
+    size, f, seen = _samples_a_step(view), view.features, view.trained_rows
+    if seen is not None:
+        return seen.distinct
     if size is not None and f is not None and f.distinct >= 0.95 * f.rows:
         return int(size * len(view.steps_seen))
     lengths = [x.length for x in view.recording.loaders if x.length and x.shuffled is not False] or [x.length for x in view.recording.loaders if x.length]
@@ -46,15 +49,16 @@ def batch_tiny(view: View) -> Symptom | None:
 def few_updates(view: View) -> Symptom | None:
     """Steps an epoch, by the loader's own figures."""
     limit = view.thresholds.get("few-updates", 4.0)
-    size = _samples_a_step(view)
+    size, seen = _samples_a_step(view), view.trained_rows
     loader = next((x for x in view.recording.loaders if x.length and x.batch_size and size and x.batch_size * 1.01 >= size), None)
-    if loader is None or size is None or loader.length is None or loader.length < _LARGE:
+    there = loader.length if loader is not None else seen.distinct if seen is not None and seen.fresh <= _HARDLY_NEW else None
+    if size is None or there is None or there < _LARGE:
         return None
-    steps = math.ceil(loader.length / size)
+    steps = math.ceil(there / size - 0.01)
     if steps > limit:
         return None
-    text = f"A batch holds {size:,.0f} of {loader.length:,} samples, so that an epoch is {steps} step{'s' if steps > 1 else ''}."
-    return Symptom("few-updates", text, float(steps), limit, 1.0, "batch", loader.place)
+    text = f"A batch holds {min(size, there):,.0f} of {there:,} samples, so that an epoch is {steps} step{'s' if steps > 1 else ''}."
+    return Symptom("few-updates", text, float(steps), limit, 1.0, "batch", loader.place if loader is not None else None)
 
 
 def momentum_long(view: View) -> Symptom | None:

@@ -30,6 +30,7 @@ INFO = (
     SymptomInfo("time-over-batch", "structure", "A recurrent or attention layer takes the batch for the sequence: samples are mixed with one another."),
     SymptomInfo("no-bend", "structure", "Two or more layers in a row with nothing nonlinear anywhere between the first and the loss."),
     SymptomInfo("norm-momentum", "structure", "Batch norm's running statistics never move, or follow the last batch alone."),
+    SymptomInfo("norm-few-values", "structure", "Batch norm takes its statistics from two or three values.", 3.0, "Values of a feature in a batch: two become -1 and 1 whatever they were (Wu and He 2018 see the error rise from eight on downwards)."),
     SymptomInfo("squashing-stack", "structure", "Hidden sigmoid, tanh or softmax activations in series.", 3.0, "How many, a tanh counting half: each sigmoid passes at most a quarter of the gradient on (Glorot and Bengio 2010)."),
 )  # fmt: skip
 _MOVES = frozenset({
@@ -386,6 +387,20 @@ def norm_momentum(view: View) -> Symptom | None:
     return None
 
 
+def norm_few_values(view: View) -> Symptom | None:
+    """In training mode: with two values a feature keeps only which of them is larger. One small last batch is no rule."""
+    limit = view.thresholds.get("norm-few-values", 3.0)
+    usual = [s.batch for s in view.steps_seen if s.batch]
+    for site in view.recording.sites:
+        mode = next((m for m in view.recording.modes if m.module == site.module), None)
+        if site.function != "batch_norm" or site.values is None or site.values > limit or mode is None or not mode.training:
+            continue
+        if usual and np.median(usual) <= limit:
+            text = f"{site.module or site.name} computes mean and variance over {site.values} value{'s' if site.values > 1 else ''} of each feature: hardly anything of them is left."
+            return Symptom("norm-few-values", text, float(site.values), limit, 1.0, site.module, site.place)
+    return None
+
+
 def squashing_stack(view: View) -> Symptom | None:
     """Depth in squashing activations; weights shared over time do not count."""
     limit = view.thresholds.get("squashing-stack", 3.0)
@@ -405,5 +420,5 @@ def squashing_stack(view: View) -> Symptom | None:
 DETECTORS = (
     double_softmax, sigmoid_before_logits_loss, not_log_probabilities, logits_as_probabilities, softmax_over_one, softmax_wrong_axis,
     squared_error_on_classes, cross_entropy_on_reals, labels_out_of_range, bce_on_single_label, output_range, bent_logits, shapes_broadcast,
-    unreached_parameters, loss_left_out, unregistered_layers, time_over_batch, no_bend, norm_momentum, squashing_stack,
+    unreached_parameters, loss_left_out, unregistered_layers, time_over_batch, no_bend, norm_momentum, norm_few_values, squashing_stack,
 )  # fmt: skip

@@ -25,6 +25,7 @@ from nndoctor.record.model import (
     Reference,
     Sample,
     Step,
+    TrainingRows,
 )
 
 Array = np.ndarray[Any, Any]
@@ -347,6 +348,11 @@ class View:
         """Inputs of the model that was called first; of several arguments the one that differs most between samples."""
         first = [f for f in self.recording.features if f.model == self.recording.features[0].model]
         return max(first, key=lambda f: (f.distinct, f.dtype.startswith("float")), default=None)
+
+    @cached_property
+    def trained_rows(self) -> TrainingRows | None:
+        """The rows that the model that was trained most saw."""
+        return max(self.recording.rows, key=lambda r: (r.forwards, r.rows), default=None)
 
     def settings_at(self, optimizer: int, group: int, step: int, key: str) -> Any:
         """A setting of a group as it stood at a step."""
