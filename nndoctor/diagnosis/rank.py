@@ -42,6 +42,7 @@ _SURE = 0.7
 _CONFIRMED, _REFUTED = 0.97, 0.3  # a confirmed suspect's least confidence; what a refuted one keeps of its own
 _MEMORISED = 0.9  # of what there is to learn in one batch
 _MATCHED = 0.1  # of what there is to learn: two cures that differ by less do equally well
+_MODES = ("evaluation=", "mode=", "norm=")
 # Share of a symptom's weight that a weaker cause loses to a stronger one which explains the symptom as well.
 _SHARED = 0.5
 
@@ -170,7 +171,8 @@ def _as_tried(suspect: Suspect, trial: Trial | None, other: bool, diagnosis: Dia
     suspect = dataclasses.replace(suspect, trial=trial)
     if trial is None or trial.outcome != "refuted":
         return suspect
-    fact = any(e.name in FACTS for e in suspect.evidence)
+    # A mode counts where it makes a difference, and that was measured just now.
+    fact = any(e.name in FACTS for e in suspect.evidence) and not trial.spelling.startswith(_MODES)
     harmless = not fact and (other or not diagnosis.failing)
     return dataclasses.replace(
         suspect, confidence=round(suspect.confidence * _REFUTED, 3), severity="note" if harmless else suspect.severity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nndoctor.probe import stats
-from nndoctor.probe.where import place_of, user_frame, user_lines
+from nndoctor.probe.where import place_of, user_calls, user_frame, user_lines
 from nndoctor.record.model import Overlap, Place, TrainingRows
 
 _Array = np.ndarray[Any, Any]
@@ -23,6 +24,9 @@ _MOST_COLUMNS = 256  # of a row that enter its checksum, evenly spread
 _WAITING = 32  # thinned batches that wait to be summed together: a call a step for each part of the sum would be dear
 _ROWS_ALIKE = 512  # from which the chance of two rows being equal is estimated
 _SEEN_WHOLE = 0.95  # of a forward's rows: it evaluates the training set itself
+_NAME = re.compile(r"[A-Za-z_]+")
+_VALIDATION = frozenset({"val", "valid", "validation", "validate", "test", "testing", "dev", "held", "holdout", "heldout"})
+_TRAINING = frozenset({"train", "training", "fit"})
 _Key = tuple[int, tuple[int, ...]]  # model, shape of a row
 
 
@@ -32,6 +36,7 @@ class _Pass:
 
     at: int  # training forwards before it
     place: Place | None
+    named: bool  # the calls that make it speak of validation
     sums: list[Tensor] = field(default_factory=list)
     rows: int = 0
     sample: Tensor | None = None
@@ -117,7 +122,7 @@ class OverlapWatch:
         if now is None or now.at != at:
             if len(self._passes) > 100:
                 return
-            now = self._passes[lines] = _Pass(at, place_of(user_frame()))
+            now = self._passes[lines] = _Pass(at, place_of(user_frame()), _is_called_validation(user_calls()))
         if now.rows < _MOST_EVALUATED:
             now.sums.append(_checksums(_thinned(x)))
             now.rows += len(x)
@@ -170,8 +175,15 @@ def _judge(model: int, seen: _Pass, every: _Array) -> Overlap:
         even=bool(counts.max() - counts.min() <= 1),
         chance=_chance(stats.array(seen.sample), len(distinct)),
         real=seen.sample.is_floating_point(),
+        named=seen.named,
         place=seen.place,
     )  # fmt: skip
+
+
+def _is_called_validation(calls: list[str]) -> bool:
+    """By the names in the calls themselves; comments do not count."""
+    names = {part.lower() for call in calls for word in _NAME.findall(call.partition("#")[0]) for part in word.split("_")}
+    return bool(names & _VALIDATION) and not names & _TRAINING
 
 
 def _fresh(every: _Array) -> float:

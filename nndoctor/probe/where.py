@@ -6,10 +6,12 @@ is the user's. Judged once a file.
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 import sysconfig
 from functools import lru_cache
+from itertools import islice
 from types import CodeType, FrameType
 
 from nndoctor.record.model import Place
@@ -88,6 +90,29 @@ def user_lines(depth: int = 2, most: int = 8) -> tuple[tuple[str, int], ...]:
             lines.append((frame.f_code.co_filename, frame.f_lineno))
         frame = frame.f_back
     return tuple(lines)
+
+
+def user_calls(depth: int = 2, most: int = 8) -> list[str]:
+    """The text of the calls in the user's code that led here, the innermost first; whole lines before Python 3.11."""
+    found: list[str] = []
+    frame = user_frame(depth)
+    while frame is not None and len(found) < most:
+        if _is_user_code(frame.f_code):
+            found.append(_call_text(frame))
+        frame = frame.f_back
+    return found
+
+
+def _call_text(frame: FrameType) -> str:
+    code = frame.f_code
+    line = linecache.getline(code.co_filename, frame.f_lineno)
+    if not hasattr(code, "co_positions"):
+        return line
+    first, last, start, end = next(islice(code.co_positions(), frame.f_lasti // 2, None))
+    if first is None or first != last or start is None:
+        return line
+    # Columns count bytes.
+    return linecache.getline(code.co_filename, first).encode()[start:end].decode(errors="replace")
 
 
 def variable_name(value: object, frames: int = 4) -> str | None:

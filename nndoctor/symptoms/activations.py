@@ -16,6 +16,7 @@ INFO = (
     SymptomInfo("saturated-units", "activations", "Sigmoid or tanh outputs near an asymptote, where no gradient passes.", 0.5, "Share of the worst hidden site; a healthy net stays below a twentieth (Karpathy), half is past doubt (DeepDiagnosis)."),
     SymptomInfo("squashed-signal", "activations", "Hidden sigmoids or the like put out nearly the same for every sample, from the first steps on.", 0.06, "Deviation between samples over the root mean square in the first looks: a sigmoid of a standard normal signal has 0.38, and each further one shrinks it several times."),
     SymptomInfo("signal-collapses", "activations", "Deep in the network, outputs hardly differ between samples.", 0.02, "Deviation between samples over the root mean square, in the worst hidden site, while the inputs do differ."),
+    SymptomInfo("norm-erases", "activations", "A normalisation layer puts out the same for every sample.", 1e-3, "Deviation between samples over the root mean square, of the first site where nothing is left.", fact=True),
     SymptomInfo("activations-explode", "activations", "Outputs grow by orders of magnitude through the layers or over the steps.", 1000.0, "Largest root mean square of a hidden site; normalised signals stay near 1."),
 )  # fmt: skip
 
@@ -105,6 +106,23 @@ def signal_collapses(view: View) -> Symptom | None:
     return Symptom("signal-collapses", text, worst[0], limit, min(1.0, 0.4 + 0.4 * math.log10(limit / max(worst[0], 1e-6))), worst[1], hidden[worst[1]].place)
 
 
+def norm_erases(view: View) -> Symptom | None:
+    """A normalisation that leaves nothing of what differs between samples: over one feature, or over what is alike."""
+    limit = view.thresholds.get("norm-erases", 1e-3)
+    f, seen = view.features, _by_site(view)
+    if f is not None and f.between is not None and f.between == 0:
+        return None
+    for site in sorted(view.recording.sites, key=lambda s: s.order):
+        ratios = [(a.spread or 0.0) / max(_rms(a), 1e-12) for a in seen.get(site.name, []) if a.spread is not None and math.isfinite(_rms(a))]
+        if len(ratios) < 2 or not float(np.median(ratios)) < limit:
+            continue
+        if site.function not in ("layer_norm", "batch_norm", "group_norm"):
+            return None  # it collapsed before
+        text = f"The outputs of {site.module or site.name} are alike for all samples: the normalisation has taken away what differs."
+        return Symptom("norm-erases", text, float(np.median(ratios)), limit, 1.0, site.module, site.place)
+    return None
+
+
 def activations_explode(view: View) -> Symptom | None:
     """Large hidden outputs; non-finite ones count as infinite."""
     limit = view.thresholds.get("activations-explode", 1000.0)
@@ -121,4 +139,4 @@ def activations_explode(view: View) -> Symptom | None:
     return Symptom("activations-explode", text, worst[0], limit, min(1.0, 0.4 + 0.2 * math.log10(min(worst[0], 1e12) / limit)), worst[1], hidden[worst[1]].place)
 
 
-DETECTORS = (dead_units, dead_from_start, saturated_units, squashed_signal, signal_collapses, activations_explode)
+DETECTORS = (dead_units, dead_from_start, saturated_units, squashed_signal, signal_collapses, norm_erases, activations_explode)

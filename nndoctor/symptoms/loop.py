@@ -31,6 +31,7 @@ INFO = (
     SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
+_THINS = 0.2  # share of units that dropout leaves out, from which validation under it is plainly worse
 _LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log"})
 # What leaves the sign of its input as it is.
 _SUMMING = frozenset({"Mean", "Sum", "Add", "Div", "Gather", "Index", "Select", "Squeeze", "Unsqueeze", "View", "Reshape", "ReshapeAlias", "UnsafeView", "Diagonal", "Stack", "Cat"})
@@ -385,19 +386,22 @@ def dropout_strong(view: View) -> Symptom | None:
 def evaluates_in_training_mode(view: View) -> Symptom | None:
     """Dropout and batch statistics in validation, where it shows."""
     limit = view.thresholds.get("evaluates-in-training-mode", 0.5)
-    passes = [e for e in view.evaluations if not e.gradients]
+    passes = [e for e in view.recording.evaluations if e.step >= view.since and not e.gradients]
     minding = {m.module.split(".")[0] for m in view.recording.modes}
     names = {m.index: m.name.split(".")[0] for m in view.recording.models}
     passes = [e for e in passes if names.get(e.model, "") in minding]
-    if not passes or view.skill is None or view.validation_skill is None:
-        return None
-    share = float(np.mean([e.training for e in passes]))
-    gap = view.skill - view.validation_skill
+    share = float(np.mean([e.training for e in passes])) if passes else 0.0
     if share < limit:
         return None
     kinds = sorted({m.type for m in view.recording.modes})
-    text = f"model.training is on in {share:.0%} of the validation passes ({', '.join(kinds[:3])}); validation scores {view.validation_skill:.2f}, training {view.skill:.2f}."
-    return Symptom("evaluates-in-training-mode", text, share, limit, float(np.clip(gap / 0.15, 0.1, 1.0)), "", passes[-1].place)
+    text = f"model.training is on in {share:.0%} of the validation passes ({', '.join(kinds[:3])})"
+    # Dropout thins validation as it does training; batch norm harms it where the batches are small or of another kind.
+    dropped = max((float(m.settings.get("p", 0.0)) for m in view.recording.modules if "Dropout" in m.type), default=0.0)
+    strength = 0.9 if dropped >= _THINS else 0.1
+    if view.skill is not None and view.validation_skill is not None:
+        text += f"; validation scores {view.validation_skill:.2f}, training {view.skill:.2f}"
+        strength = float(np.clip((view.skill - view.validation_skill) / 0.15, strength, 1.0))
+    return Symptom("evaluates-in-training-mode", f"{text}.", share, limit, strength, "", passes[-1].place)
 
 
 DETECTORS = (

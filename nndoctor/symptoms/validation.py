@@ -47,7 +47,8 @@ def validation_shifted(view: View) -> Symptom | None:
 def validation_overlaps(view: View) -> Symptom | None:
     """A validation set that shares some of its rows with the training set, or holds copies of them.
 
-    Who evaluates the training set itself, all of it, or everything there is, does so on purpose.
+    Who evaluates the training set itself, all of it, or everything there is, does so on purpose; who calls a part of it
+    validation does not.
     """
     limit = view.thresholds.get("validation-overlaps", 0.1)
     found = [o for o in view.recording.overlaps if o.rows >= 20 and o.known >= limit and _is_leak(o)]
@@ -62,7 +63,7 @@ def _is_leak(o: Overlap) -> bool:
     if o.fresh > _UNSEEN or o.chance > _LUCK or o.covered >= _WHOLE:
         return False
     if o.known >= _WHOLE:
-        return o.real and o.twins >= _TWINS
+        return o.named or (o.real and o.twins >= _TWINS)
     return o.real or o.even
 
 

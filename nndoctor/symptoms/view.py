@@ -280,7 +280,10 @@ class View:
             if self.chance is None or self.chance >= 0.995:
                 return []
             return [(e.accuracy - self.chance) / (1.0 - self.chance) for e in self.evaluations if e.accuracy is not None]
-        return [e.r2 for e in self.evaluations if e.r2 is not None]
+        found = [e.r2 for e in self.evaluations if e.r2 is not None]
+        if found or self.main_loss is None or self.main_loss.function not in _SQUARED or not self.constant:
+            return found
+        return [1.0 - float(loss) / self.constant for loss in self.validation[:, 1]]
 
     # --- parameters -------------------------------------------------------------------------------------------
 

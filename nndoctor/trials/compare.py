@@ -55,7 +55,7 @@ def compare(change: Change, cause: str, before: Recording, after: Recording, oth
     broken = before.end is not None and before.end.reason == "error"
     pair = scores(change, cut(before, steps), after if broken else cut(after, steps))
     if pair is None:
-        return impossible("the changed run's loss is another one, and there is no score to compare")
+        return impossible("the two runs have no score that can be compared")
     one, two = pair
     gain = two.skill - one.skill
     third = scores(change, before, cut(other, steps)) if other is not None else None
@@ -100,6 +100,8 @@ def scores(change: Change, before: Recording, after: Recording) -> tuple[Score, 
     one, two = View(before), View(after)
     if change.kind.name in _MODES and one.validation_skill is not None and two.validation_skill is not None:
         return _validated(one), _validated(two)
+    if change.kind.name == "evaluation":
+        return None  # it leaves training as it is
     for measure in (_balanced if change.kind.name == "classes" else _accuracy, _r2):
         found = measure(one), measure(two)
         if found[0] is not None and found[1] is not None:
