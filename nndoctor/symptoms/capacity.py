@@ -123,12 +123,23 @@ def place_ignored(view: View) -> Symptom | None:
     reached = min((s for s in (view.skill, view.validation_skill) if s is not None), default=None)
     if reached is None:
         return None
-    local = (r.local - r.constant) / max(1.0 - r.constant, 1e-9)
-    gap = local - max(best, reached, 0.0)
+    # A network that pools over single places is blind to what even dense learners see.
+    pooled = _pools(view)
+    seen = max(r.local, r.plain) if pooled else r.local
+    local = (seen - r.constant) / max(1.0 - r.constant, 1e-9)
+    gap = local - max(0.0 if pooled else best, reached, 0.0)
     if not (gap >= limit and math.isfinite(gap) and math.isfinite(best)):
         return None
     text = f"A linear model that sees neighbouring values together, and their order, reaches {r.local:.2f} on held-out rows; simple learners without that {r.plain:.2f}, and the network no more than {max(reached, 0) * (1 - r.constant) + r.constant:.2f}. None of its layers looks at several places together."
     return Symptom("place-ignored", text, gap, limit, float(np.clip(0.6 + gap, 0.6, 1.0)), "input")
+
+
+def _pools(view: View) -> bool:
+    """Whether inputs have places, and no layer is wide enough to be given all of a row's."""
+    f = view.features
+    if f is None or len(f.shape) < 3 or not f.dtype.startswith(("float", "bfloat")):
+        return False
+    return all(p.fan_in < np.prod(f.shape[1:]) for p in view.weights())
 
 
 DETECTORS = (simpler_does_better, many_parameters, place_ignored, bottleneck, single_layer, levels_off, features_irrelevant)
