@@ -246,3 +246,36 @@ def test_codes_that_say_more_as_categories() -> None:
     assert lacks(r, "codes-as-numbers", limit=0.6)
     change(r.references, encoded=0.42)
     assert lacks(r, "codes-as-numbers")
+
+
+# --- one-label ----------------------------------------------------------------------------------------------------
+
+
+def test_all_targets_are_the_same() -> None:
+    """Of a network with several outputs; a handful of targets says nothing, and a real target may be constant."""
+    r, few = labelled(classes({"0": 3200}, classes=10)), labelled(classes({"0": 32}, classes=10))
+
+    assert "All 3,200 targets are 0." == symptom_of(r, "one-label").text
+    assert lacks(r, "one-label", limit=4000)
+    assert lacks(few, "one-label")
+    assert lacks(healthy(), "one-label")
+    assert lacks(regression(), "one-label")
+
+
+# --- twins-disagree -----------------------------------------------------------------------------------------------
+
+
+def test_equal_inputs_with_different_targets() -> None:
+    """Nearly all rows have a twin, and which target they have is chance; rows of another epoch agree with themselves."""
+    r, epochs, some = (labelled(classes(TEN)) for _ in range(3))
+    change(r.labels, twins=0.95, twins_agree=0.1)
+    change(epochs.labels, twins=0.95, twins_agree=1.0)
+    change(some.labels, twins=0.1, twins_agree=0.1)
+
+    s = symptom_of(r, "twins-disagree")
+
+    assert pytest.approx(0.95) == s.value
+    assert "95% of the input rows equal another row, and 90% of such pairs have different targets." == s.text
+    assert lacks(r, "twins-disagree", limit=0.99)
+    assert lacks(epochs, "twins-disagree")
+    assert lacks(some, "twins-disagree")

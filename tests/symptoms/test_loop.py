@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from nndoctor.record.model import Call, Link, ModuleInfo, ModuleMode, Place, Recording, SchedulerInfo, SettingChange
+from nndoctor.record.model import (
+    Call,
+    Link,
+    ModuleInfo,
+    ModuleMode,
+    Place,
+    Recording,
+    SchedulerInfo,
+    SettingChange,
+    TrainingRows,
+)
 from nndoctor.symptoms.loop import looks_fresh
 from tests.symptoms.build import (
     BACKWARD,
@@ -21,7 +31,6 @@ from tests.symptoms.build import (
     adam,
     change,
     healthy,
-    inputs,
     lacks,
     parameter,
     symptom_of,
@@ -436,27 +445,83 @@ def test_schedules_that_leave_time_to_learn(why: str, rate: Callable[[int], floa
 # --- same-batch ---------------------------------------------------------------------------------------------------
 
 
+def trained_on(distinct: int, **fields: Any) -> Recording:
+    """The healthy run, whose hundred steps of 32 rows draw on so many."""
+    recording = healthy()
+    recording.rows = [replace(TrainingRows(0, 3200, distinct, 100, 0.0, True), **fields)]
+    return recording
+
+
 def test_a_loader_that_yields_the_same_batch() -> None:
-    """Rows looked at, how many of them differ, and how many there are."""
-    r = healthy()
-    r.features = [inputs(rows=480, distinct=32)]
+    """Rows that were trained on, how many of them differ, and how many there are."""
+    r = trained_on(32)
 
     s = symptom_of(r, "same-batch")
 
     assert (1500 / 32, 4.0, Place("train.py", 5)) == (s.value, s.threshold, s.place)
-    assert "In 480 rows looked at only 32 differ" in s.text and "1500 samples (RandomSampler)" in s.text
+    assert "In 3,200 rows that were trained on only 32 differ" in s.text and "1,500 samples (RandomSampler)" in s.text
     assert lacks(r, "same-batch", limit=50)
 
 
+def test_rows_taken_by_hand_that_never_change() -> None:
+    """The same in every step, or fewer than a batch has, while validation has many more."""
+    slice_, few = trained_on(32, same=1.0), trained_on(24)
+    for made in (slice_, few):
+        made.loaders = []
+
+    assert "All 100 steps see the same 32 rows, taken anew each time, while validation has 128" in symptom_of(slice_, "same-batch").text
+    assert "the same 24 rows" in symptom_of(few, "same-batch").text
+
+
 def test_a_small_data_set_is_seen_again_and_again() -> None:
-    """All of its samples are; and a batch on purpose, to try whether a model can memorise it, needs no loader."""
-    small, tried = healthy(), healthy()
-    small.features = tried.features = [inputs(rows=480, distinct=32)]
+    """All of its samples are, in another order or as one tensor; and equal rows with different targets are no repetition."""
+    small, whole, mixed, twins = trained_on(32), trained_on(32, same=1.0, handed=1.0), trained_on(32), trained_on(24)
     change(small.loaders, length=40)
-    tried.loaders = []
+    for made in (whole, mixed, twins):
+        made.loaders = []
+    change(twins.labels, twins=1.0, twins_agree=0.2)
 
     assert lacks(small, "same-batch")
-    assert lacks(tried, "same-batch")
+    assert lacks(whole, "same-batch")
+    assert lacks(mixed, "same-batch")
+    assert lacks(twins, "same-batch")
+    assert lacks(trained_on(1500), "same-batch")
+
+
+# --- likelihood-minimised -----------------------------------------------------------------------------------------
+
+
+def by_hand(first: float, *ops: str) -> Recording:
+    """A run whose loss goes through these operations, and doubles."""
+    recording = healthy([first * (1 + i / 100) for i in range(100)])
+    recording.graphs[0].chain = [Link(op, BACKWARD) for op in ops]
+    return recording
+
+
+def test_log_probabilities_without_a_minus() -> None:
+    """Picked, averaged, and below zero; the line is that of the logarithm."""
+    r = by_hand(-1.0, "Mean", "Squeeze", "Gather", "LogSoftmax", "Addmm")
+
+    s = symptom_of(r, "likelihood-minimised")
+
+    assert "a sum of log-probabilities (LogSoftmax) without a minus: it was -1 at first" in s.text
+    assert BACKWARD == s.place
+    assert lacks(r, "likelihood-minimised", limit=-5.0)
+
+
+@pytest.mark.parametrize(
+    ("why", "recording"),
+    [
+        ("the minus is there", by_hand(1.0, "Neg", "Mean", "LogSoftmax")),
+        ("somebody changes its sign unseen", by_hand(-1.0, "Neg", "Mean", "LogSoftmax")),
+        ("weighted by an advantage", by_hand(-1.0, "Mean", "Mul", "LogSoftmax")),
+        ("what a generator lowers", by_hand(-1.0, "Mean", "Log", "Rsub", "Sigmoid")),
+        ("a density may be above one", by_hand(-1.0, "Mean", "Sub", "Pow")),
+    ],
+)
+def test_negative_losses_that_are_right(why: str, recording: Recording) -> None:
+    """A negative loss alone says nothing."""
+    assert lacks(recording, "likelihood-minimised"), why
 
 
 # --- decay-dominates ----------------------------------------------------------------------------------------------
@@ -520,6 +585,19 @@ def test_validation_that_need_not_switch_or_does() -> None:
     """A model without dropout or batch norm is the same in both modes; one pass of four is a slip."""
     assert lacks(validated(4, None), "evaluates-in-training-mode")
     assert lacks(validated(1, DROPOUT), "evaluates-in-training-mode")
+
+
+def test_dropout_thins_validation_whatever_it_scores() -> None:
+    """A score that nobody saw, or that is no worse than training under the same dropout; batch norm may do no harm."""
+    thinned, unseen, norm = (validated(4, DROPOUT) for _ in range(3))
+    for made, p in ((thinned, 0.5), (unseen, 0.5), (norm, 0.0)):
+        made.modules.append(ModuleInfo(0, "net.drop", "Dropout", True, 0, {"p": p}))
+        change(made.evaluations, accuracy=0.95)
+    change(unseen.evaluations, accuracy=None, loss=None)
+
+    assert 0.9 == symptom_of(thinned, "evaluates-in-training-mode").strength
+    assert "(Dropout)." in symptom_of(unseen, "evaluates-in-training-mode").text
+    assert 0.1 == symptom_of(norm, "evaluates-in-training-mode").strength
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from nndoctor.record.model import Link, ModuleInfo, Place, Recording, Sequence
+from nndoctor.record.model import Link, ModuleInfo, ModuleMode, Place, Recording, Sequence
 from tests.symptoms.build import (
     BUILT,
     LOSS,
@@ -552,6 +552,26 @@ def test_statistics_that_never_move_or_forget_everything(momentum: float, words:
 def test_momentum_that_is_right_or_of_no_account(why: str, type: str, settings: dict[str, object]) -> None:
     """Only batch norms that keep statistics mind."""
     assert lacks(normed(type, **settings), "norm-momentum"), why
+
+
+# --- norm-few-values ----------------------------------------------------------------------------------------------
+
+
+def test_statistics_of_two_values() -> None:
+    """In training mode and as a rule; one small last batch, or a norm that is switched off, does no harm."""
+    r, last, off = normed(), normed(), normed()
+    for made in (r, last, off):
+        made.sites.append(relu(9, name="net.norm", function="batch_norm", module="net.norm", values=2))
+        made.modes = [ModuleMode("net.norm", "BatchNorm1d", 0 if made is off else 100, 0, None, 100)]
+        change(made.steps, batch=32 if made is last else 2)
+
+    s = symptom_of(r, "norm-few-values")
+
+    assert (2.0, "net.norm") == (s.value, s.where)
+    assert "computes mean and variance over 2 values of each feature" in s.text
+    assert lacks(r, "norm-few-values", limit=1)
+    assert lacks(last, "norm-few-values")
+    assert lacks(off, "norm-few-values")
 
 
 # --- squashing-stack ----------------------------------------------------------------------------------------------
