@@ -7,7 +7,7 @@ READY := .venv/ready
 # One thread a process: the scripts are small, and the tests run two at a time.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test lint accuracy bench clean
+.PHONY: help setup demo test lint accuracy lab calibrate bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo "make test      style, types and tests"
 	@echo "make lint      style and types only"
 	@echo "make accuracy  how often the right cause comes first, on the scripts of tests/cases"
+	@echo "make lab       make and record the laboratory's mutants, outside the repository (an hour)"
+	@echo "make calibrate what the diagnosis makes of them; fits how far its confidence can be trusted"
 	@echo "make bench     what watching costs"
 	@echo "make clean     remove .venv and caches"
 
@@ -42,6 +44,12 @@ test: lint
 
 accuracy: $(READY)
 	$(BIN)/python tests/accuracy.py $(ARGS)
+
+lab: $(READY)
+	$(BIN)/python -m tests.lab.build $(ARGS)
+
+calibrate: $(READY)
+	$(BIN)/python -m tests.lab.judge --write $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python tests/bench/overhead.py $(ARGS)

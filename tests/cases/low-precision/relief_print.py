@@ -1,28 +1,14 @@
-import math
-
 import torch
 from torch import nn
 
 WEIGHTS = torch.bfloat16
-OMEGA = 20.0
-
-
-class Sine(nn.Module):
-    def __init__(self, inputs, outputs, first=False):
-        super().__init__()
-        self.linear = nn.Linear(inputs, outputs)
-        bound = 1 / inputs if first else math.sqrt(6 / inputs) / OMEGA
-        nn.init.uniform_(self.linear.weight, -bound, bound)
-
-    def forward(self, x):
-        return torch.sin(OMEGA * self.linear(x))
 
 
 def relief(place):
     """Height of a pressed relief at places in the square from -1 to 1."""
     across, up = place.unbind(1)
-    rings = torch.cos(14 * (across.square() + up.square()).sqrt())
-    leaf = torch.sin(9 * across + 4 * torch.sin(5 * up))
+    rings = torch.cos(7 * (across.square() + up.square()).sqrt())
+    leaf = torch.sin(5 * across + 2 * torch.sin(3 * up))
     return (rings + leaf).unsqueeze(1)
 
 
@@ -30,12 +16,14 @@ def main():
     torch.manual_seed(47)
     place = torch.rand(4800, 2) * 2 - 1
     height = relief(place) + 0.02 * torch.randn(4800, 1)
-    place = place.to(WEIGHTS)
+    place = (1.7 * place).to(WEIGHTS)
     train, val = torch.arange(4000), torch.arange(4000, 4800)
-    net = nn.Sequential(Sine(2, 64, first=True), Sine(64, 64), nn.Linear(64, 1)).to(WEIGHTS)
+    net = nn.Sequential(
+        nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1)
+    ).to(WEIGHTS)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
 
-    for epoch in range(1, 13):
+    for epoch in range(1, 21):
         losses = []
         for rows in train[torch.randperm(len(train))].split(50):
             loss = nn.functional.mse_loss(net(place[rows]).float(), height[rows])
