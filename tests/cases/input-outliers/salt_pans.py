@@ -12,7 +12,7 @@ data, labels = make_classification(
 )
 train, val = data[:2000], data[2000:]
 site = rng.choice(2000, 20, replace=False)
-train[site] *= 1000.0  # station 7 reports in millimetres
+train[site] *= 1000.0
 
 low, high = train.min(axis=0), train.max(axis=0)
 scaler = MinMaxScaler((-1, 1)).fit(np.clip(train, low, high))
