@@ -37,7 +37,7 @@ class _Pass:
     at: int  # training forwards before it
     place: Place | None
     named: bool  # the calls that make it speak of validation
-    sums: list[Tensor] = field(default_factory=list)
+    sums: list[Any] = field(default_factory=list)
     rows: int = 0
     sample: Tensor | None = None
 
@@ -47,8 +47,8 @@ class _Sums:
 
     def __init__(self) -> None:
         self.forwards = self._rows = self._handed = 0
-        self._waiting: list[Tensor] = []
-        self._sums: list[Tensor] = []
+        self._waiting: list[Any] = []  # thinned batches: arrays from the CPU, tensors from elsewhere
+        self._sums: list[Any] = []
         self._sizes: list[int] = []
         self._last: tuple[weakref.ref[Tensor], int] | None = None  # the batch before, and its version
 
@@ -71,14 +71,16 @@ class _Sums:
         self._last = (weakref.ref(x), x._version)
 
     def _sum_up(self) -> None:
-        self._sums.append(_checksums(torch.cat(self._waiting)))
+        together = self._waiting[0]
+        together = np.concatenate(self._waiting) if isinstance(together, np.ndarray) else torch.cat(self._waiting)
+        self._sums.append(_checksums(together))
         self._waiting.clear()
 
     def before(self, forwards: int) -> _Array:
         """The checksums of the first forwards [rows]."""
         if self._waiting:
             self._sum_up()
-        every = np.concatenate([s.cpu().numpy() for s in self._sums])
+        every = np.concatenate([_array(s) for s in self._sums])
         return np.asarray(every[: sum(self._sizes[:forwards])])
 
     def record(self, model: int) -> TrainingRows:
@@ -143,26 +145,37 @@ def _rows_of(given: list[Tensor]) -> Tensor | None:
     return next((t for t in given if t.dim() >= 2 and t.numel() and t.layout == torch.strided and not t.is_complex()), None)
 
 
-def _thinned(x: Tensor) -> Tensor:
-    """A copy [rows, columns] of evenly spread columns, as whole numbers of the same bits."""
+def _thinned(x: Tensor) -> Any:
+    """A copy [rows, columns] of evenly spread columns, as whole numbers of the same bits; an array where x is on the CPU."""
     flat = x.detach().reshape(len(x), -1)
     flat = flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
-    if flat.is_floating_point():
-        return flat.to(torch.float32, copy=True, memory_format=torch.contiguous_format).view(torch.int32)
-    return flat.to(torch.int64, copy=True)
+    real = flat.is_floating_point()
+    if flat.device.type == "cpu":  # a copy of its own, which keeps no tensor alive
+        kept = np.array((flat.float() if real else flat).numpy(), order="C")
+        return kept.view(np.int32) if real else kept
+    bits = flat.to(torch.float32 if real else torch.int64, copy=True, memory_format=torch.contiguous_format)
+    return bits.view(torch.int32) if real else bits
 
 
-def _checksums(bits: Tensor) -> Tensor:
+def _checksums(bits: Any) -> Any:
     """One whole number a row [rows], the same for the same row in any batch: integer sums know no rounding."""
-    odd = torch.arange(1, bits.shape[1] + 1, device=bits.device) * 0x9E3779B97F4A7C1 | 1
-    mixed = bits.long() * odd
+    if isinstance(bits, np.ndarray):
+        odd: Any = np.arange(1, bits.shape[1] + 1, dtype=np.int64) * 0x9E3779B97F4A7C1 | 1
+        mixed = bits.astype(np.int64) * odd
+    else:
+        odd = torch.arange(1, bits.shape[1] + 1, device=bits.device) * 0x9E3779B97F4A7C1 | 1
+        mixed = bits.long() * odd
     return ((mixed ^ (mixed >> 29)) * odd).sum(1)
+
+
+def _array(sums: Any) -> _Array:
+    return sums if isinstance(sums, np.ndarray) else np.asarray(sums.cpu().numpy())
 
 
 def _judge(model: int, seen: _Pass, every: _Array) -> Overlap:
     """What the evaluated rows have in common with the training rows before them."""
     distinct, counts = np.unique(every, return_counts=True)
-    parts = [s.cpu().numpy() for s in seen.sums]
+    parts = [_array(s) for s in seen.sums]
     known = [np.isin(p, distinct) for p in parts]
     others = [k for k in known if k.mean() < _SEEN_WHOLE]
     rows = np.concatenate(parts)
