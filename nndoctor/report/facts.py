@@ -141,7 +141,8 @@ def _data(recording: Recording) -> str:
         if loader.workers:
             parts.append(count(loader.workers, "worker"))
     elif recording.features:
-        parts.append(f"{count(recording.features[0].distinct, 'different sample')} seen")
+        seen = max((r.distinct for r in recording.rows), default=recording.features[0].distinct)
+        parts.append(f"{count(seen, 'different sample')} seen")
     labels = recording.labels[0] if recording.labels else None
     if labels is not None:
         parts.append(_targets(labels))

@@ -72,6 +72,16 @@ def test_deliberate_accumulation_clears_after_each_step() -> None:
     assert lacks(once, "gradients-carried")
 
 
+def test_gradients_that_are_copied_to_an_optimisers_own_weights() -> None:
+    """Master weights in float32 are no leaves of the loss: what is left over on them is overwritten."""
+    r = healthy()
+    change(r.steps, carried=6)
+    r.graphs[0].reached = [90, 91]
+
+    assert lacks(r, "gradients-carried")
+
+
+
 # --- no-backward --------------------------------------------------------------------------------------------------
 
 
