@@ -19,6 +19,7 @@ INFO = (
     SymptomInfo("many-parameters", "capacity", "The network has far more parameters than there are samples.", 100.0, "Trained parameters for each distinct training sample. Large networks may generalise all the same: it only counts where this one does not."),
     SymptomInfo("place-ignored", "capacity", "A simple learner that is told of place or order does far better than the network, none of whose layers knows either.", 0.2, "Its score above the network's and above that of simple learners without it, on the scale where a constant is 0 and a perfect score 1."),
 )  # fmt: skip
+_MOST_TAGS = 32  # labels of a row; more outputs than that are hardly each a question of its own
 _ENOUGH = 8  # units that carry most of what a small classifier needs
 
 
@@ -27,6 +28,8 @@ def bottleneck(view: View) -> Symptom | None:
     limit = view.thresholds.get("bottleneck", 0.5)
     labels = view.labels
     if labels is None or labels.task not in ("classes", "probabilities", "multilabel"):
+        return None
+    if labels.task == "multilabel" and not _is_tagged(view, len(labels.mean)):
         return None
     answers = len(labels.mean) if labels.task == "multilabel" else min(len(labels.counts), labels.classes or len(labels.counts))
     # Classes exclude each other, and ten of them fit into three numbers; labels that do not need a direction each.
@@ -41,6 +44,12 @@ def bottleneck(view: View) -> Symptom | None:
         return None
     text = f"{p.module or p.name} has {width} unit{'s' if width > 1 else ''}, through which {answers} {'labels' if labels.task == 'multilabel' else 'classes'} have to be told apart."
     return Symptom("bottleneck", text, width / wanted, limit, float(np.clip(0.5 + 3 * (limit - width / wanted), 0.5, 1.0)), p.module, p.place)
+
+
+def _is_tagged(view: View, answers: int) -> bool:
+    """Whether targets are some yes-or-no answers on each row, and not the row itself, as for an autoencoder."""
+    target, f = view.main_loss.target if view.main_loss is not None else None, view.features
+    return target is not None and target.integers and answers <= _MOST_TAGS and (f is None or len(f.mean) != answers)
 
 
 def _width(shape: list[int], kind: str) -> int:

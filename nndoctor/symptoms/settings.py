@@ -17,6 +17,7 @@ INFO = (
     SymptomInfo("ended-falling", "settings", "The script itself ended while the loss was falling fast.", 0.05, "Share of its level lost over the last third of the steps, beyond its noise."),
 )  # fmt: skip
 _MANY = 64  # samples of which one or two are few
+_PATIENT = 100  # steps
 _HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _LARGE = 500  # samples that are worth several batches
 
@@ -58,7 +59,9 @@ def few_updates(view: View) -> Symptom | None:
     if steps > limit:
         return None
     text = f"A batch holds {min(size, there):,.0f} of {there:,} samples, so that an epoch is {steps} step{'s' if steps > 1 else ''}."
-    return Symptom("few-updates", text, float(steps), limit, 1.0, "batch", loader.place if loader is not None else None)
+    # A full batch, a hundred times and more, is a choice.
+    strength = 1.0 if len(view.steps_seen) < _PATIENT else 0.7
+    return Symptom("few-updates", text, float(steps), limit, strength, "batch", loader.place if loader is not None else None)
 
 
 def momentum_long(view: View) -> Symptom | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.symptoms.build import change, geometric, healthy, lacks, reference, regression, symptom_of
+from tests.symptoms.build import change, geometric, healthy, lacks, reference, regression, symptom_of, tensor
 
 # --- bottleneck ---------------------------------------------------------------------------------------------------
 
@@ -28,6 +28,20 @@ def test_a_narrow_code_or_two_classes_are_no_bottleneck() -> None:
 
     assert lacks(narrow, "bottleneck")
     assert lacks(healthy(), "bottleneck")
+
+
+def test_labels_that_do_not_exclude_each_other_need_more() -> None:
+    """Six yes-or-no answers through three units; an autoencoder's code is narrow by design, whatever its loss."""
+    r, code = regression(), regression()
+    for made, count in ((r, 6), (code, 64)):
+        change(made.parameters[2:3], shape=[3, 32])
+        change(made.labels, task="multilabel", mean=[0.5] * count)
+        made.losses[0].target = tensor(32, count, integers=True)
+
+    assert "has 3 units, through which 6 labels have to be told apart" in symptom_of(r, "bottleneck").text
+    assert lacks(code, "bottleneck")
+    change([r.losses[0].target], integers=False)
+    assert lacks(r, "bottleneck")
 
 
 # --- single-layer -------------------------------------------------------------------------------------------------
