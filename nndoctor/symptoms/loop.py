@@ -42,7 +42,7 @@ def gradients_carried(view: View) -> Symptom | None:
     limit = view.thresholds.get("gradients-carried", 0.5)
     steps = [s for s in view.steps_seen[1:] if s.held]
     # Who copies gradients to weights of the optimiser's own overwrites what is left over.
-    if len(steps) < 4 or (view.reached and not view.reached & view.optimised):
+    if len(steps) < 4 or (view.reached and view.optimised and not view.reached & view.optimised):
         return None
     shares = np.array([min(1.0, s.carried / s.held) for s in steps])
     carrying = float((shares > 0).mean())
