@@ -30,8 +30,10 @@ def test_right_cause_comes_first_and_healthy_twin_gets_none(case: Case) -> None:
 
 
 def test_every_folder_has_one_quick_pair() -> None:
-    """Each cause with cases is tested here, by one script and its twin; the healthy folder by one script."""
-    folders = {case.script.parent.name for case in ALL}
+    """Each cause with cases is tested here, by one script and its twin, but for two whose harm comes after the probe's
+    300 steps, or needs another network to show; the healthy folder by one script.
+    """
+    folders = {case.script.parent.name for case in ALL} - {"no-regularization", "model-too-large"}
     quick = Counter(case.script.parent.name for case in QUICK)
 
     assert {folder: 1 if folder == "healthy" else 2 for folder in folders} == quick

@@ -34,7 +34,8 @@ _Key = tuple[int, tuple[int, ...]]  # model, shape of a row
 class _Pass:
     """The forwards without gradient that one line of the script made between two training forwards."""
 
-    at: int  # training forwards before it
+    at: int  # training forwards of its model before it
+    clock: int  # training forwards of all models before it
     place: Place | None
     named: bool  # the calls that make it speak of validation
     sums: list[Any] = field(default_factory=list)
@@ -102,10 +103,12 @@ class OverlapWatch:
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
         self._trained: dict[_Key, _Sums] = {}
+        self._forwards = 0  # in training, of any model: a pass lasts until the next one
         self._passes: dict[tuple[_Key, tuple[tuple[str, int], ...]], _Pass] = {}
 
     def trained(self, model: int, given: list[Tensor]) -> None:
         """The arguments of a training forward."""
+        self._forwards += 1
         x = _rows_of(given)
         if x is None:
             return
@@ -121,10 +124,10 @@ class OverlapWatch:
         lines = (key, user_lines())
         at = self._trained[key].forwards if key in self._trained else 0
         now = self._passes.get(lines)
-        if now is None or now.at != at:
+        if now is None or now.clock != self._forwards:
             if len(self._passes) > 100:
                 return
-            now = self._passes[lines] = _Pass(at, place_of(user_frame()), _is_called_validation(user_calls()))
+            now = self._passes[lines] = _Pass(at, self._forwards, place_of(user_frame()), _is_called_validation(user_calls()))
         if now.rows < _MOST_EVALUATED:
             now.sums.append(_checksums(_thinned(x)))
             now.rows += len(x)

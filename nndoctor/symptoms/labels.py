@@ -147,6 +147,8 @@ def distinct_samples(view: View) -> float | None:
     if seen is not None and seen.rows >= 20 and (seen.fresh <= _HARDLY_NEW or seen.distinct < 0.5 * seen.rows):
         return float(seen.distinct)
     f = view.features
+    if f is not None and len(f.shape) < 2 and any(g.model == f.model and g.position for g in view.recording.features):
+        return known  # a sample is several numbers, each an argument of its own
     if seen is None and f is not None and f.rows >= 20 and f.distinct < 0.5 * f.rows:
         batch = next((s.batch for s in view.steps_seen if s.batch), None) or 1
         return float(f.distinct) * max(1.0, batch / 64)  # of a larger batch only the first 64 rows are looked at

@@ -13,7 +13,7 @@ INFO = (
     SymptomInfo("batch-tiny", "settings", "A step sees one or two samples of many.", 2.0, "Samples a step, accumulated ones included; the gradient's noise falls with their root, and four already halve it.", fact=True),
     SymptomInfo("few-updates", "settings", "An epoch is a handful of steps, because a batch holds most of the data.", 4.0, "Steps an epoch, of a data set of 500 samples or more; smaller sets are trained whole with success."),
     SymptomInfo("momentum-long", "settings", "Momentum averages over a good part of the whole run.", 0.25, "1 / (1 - momentum), the number of steps that it remembers, over the steps of the run; 0.9 remembers ten.", fact=True),
-    SymptomInfo("short-run", "settings", "The script itself ended after very few steps.", 100.0, "Optimiser steps; the first hundred of most runs are spent on leaving the start."),
+    SymptomInfo("short-run", "settings", "The script itself ended after very few steps.", 100.0, "Optimiser steps; the first hundred of most runs are spent on leaving the start.", fact=True),
     SymptomInfo("ended-falling", "settings", "The script itself ended while the loss was falling fast.", 0.05, "Share of its level lost over the last third of the steps, beyond its noise."),
 )  # fmt: skip
 _MANY = 64  # samples of which one or two are few

@@ -20,6 +20,7 @@ INFO = (
     SymptomInfo("updates-huge", "weights", "Each step moves the weights by a large part of their size.", 0.08, "Median of update over weight over the first looks; 1e-3 is healthy, 1e-1 thrashes (TheDeepChecker)."),
     SymptomInfo("updates-stay-large", "weights", "Weights keep moving by a large part of their size while the loss stands still.", 0.01, "Median of update over weight in the second half; ten times the usual 1e-3, and to no effect."),
     SymptomInfo("updates-round-away", "weights", "Steps are smaller than the spacing of the weights' numbers, and leave them where they were.", 0.3, "Share of the weights with a gradient that a step does not change, median over the looks; in float32 next to none."),
+    SymptomInfo("gradients-underflow", "weights", "Gradients come through float16, and most of their numbers are exactly zero.", 0.5, "Share of zeros, median over parameters in the last looks; what is below 6e-8 is zero in float16, and loss scaling lifts it.", fact=True),
     SymptomInfo("half-weights", "weights", "The weights that are optimised are kept in half precision, or rounded to it between steps.", fact=True),
     SymptomInfo("updates-undone", "weights", "Between two steps, weights are put back where they were before the first.", 0.3, "Share of the numbers that a step moved, median over the looks; where nothing but the optimiser writes weights it is 0."),
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
@@ -225,4 +226,19 @@ def half_weights(view: View) -> Symptom | None:
     return Symptom("half-weights", f"{len(half)} of the {len(view.optimised)} tensors that are optimised are {half[0].dtype}, which keeps {bits} bits: a step below {2.0**-bits:.1g} of a weight is lost.", float(len(half)), None, 1.0, half[0].module, half[0].place)
 
 
-DETECTORS = (weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow, updates_round_away, half_weights, updates_undone)
+def gradients_underflow(view: View) -> Symptom | None:
+    """Of a loss on float16 outputs: dead units give zeros as well, and not in every parameter."""
+    limit = view.thresholds.get("gradients-underflow", 0.5)
+    loss = view.main_loss
+    if loss is None or loss.prediction is None or loss.prediction.dtype != "float16" or len(view.samples) < 3:
+        return None
+    looks = view.samples[-max(3, len(view.samples) // 3) :]
+    zeros = [p.zero for s in looks for p in s.parameters if p.zero is not None and p.parameter in view.reached]
+    share = float(np.median(zeros)) if zeros else 0.0
+    if not share >= limit:
+        return None
+    text = f"The loss is computed from float16 outputs, and {share:.0%} of the gradient's numbers are exactly zero: what is below 6e-8 is lost on the way."
+    return Symptom("gradients-underflow", text, share, limit, 1.0, "", loss.place)
+
+
+DETECTORS = (gradients_underflow, weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow, updates_round_away, half_weights, updates_undone)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from nndoctor.record.model import Recording
-from tests.symptoms.build import BUILT, change, geometric, healthy, lacks, looks, parameter, symptom_of
+from tests.symptoms.build import BUILT, change, geometric, healthy, lacks, looks, parameter, symptom_of, tensor
 
 
 def begun(index: int, **fields: object) -> Recording:
@@ -267,6 +267,25 @@ def test_steps_that_round_to_nothing() -> None:
     assert "80% of the weights" in symptom_of(r, "updates-round-away").text
     assert lacks(r, "updates-round-away", limit=0.9)
     assert lacks(healthy(), "updates-round-away")
+
+
+# --- gradients-underflow ------------------------------------------------------------------------------------------
+
+
+def test_gradients_that_are_lost_in_float16() -> None:
+    """Zeros in most of the numbers of most parameters; in float32 they are dead units."""
+    r, single = healthy(), healthy()
+    for made in (r, single):
+        for sample in made.samples:
+            change(sample.parameters, zero=0.9)
+    r.losses[0].prediction = tensor(32, 10, dtype="float16")
+
+    s = symptom_of(r, "gradients-underflow")
+
+    assert (0.9, 0.5) == (s.value, s.threshold)
+    assert "90% of the gradient's numbers are exactly zero" in s.text
+    assert lacks(r, "gradients-underflow", limit=0.95)
+    assert lacks(single, "gradients-underflow")
 
 
 # --- half-weights -------------------------------------------------------------------------------------------------
