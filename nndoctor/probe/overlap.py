@@ -145,7 +145,13 @@ class OverlapWatch:
 
 
 def _rows_of(given: list[Tensor]) -> Tensor | None:
-    return next((t for t in given if t.dim() >= 2 and t.numel() and t.layout == torch.strided and not t.is_complex()), None)
+    return next((t for t in given if _has_bits(t)), None)
+
+
+def _has_bits(t: Tensor) -> bool:
+    """Whether a tensor is a plain table of numbers that can be read as bits."""
+    plain = t.layout == torch.strided and not (t.is_nested or t.is_complex() or t.is_quantized or t.device.type == "meta")
+    return plain and t.dim() >= 2 and t.numel() > 0
 
 
 def _thinned(x: Tensor) -> Any:
