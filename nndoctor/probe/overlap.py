@@ -149,8 +149,8 @@ def _rows_of(given: list[Tensor]) -> Tensor | None:
 
 
 def _has_bits(t: Tensor) -> bool:
-    """Whether a tensor is a plain table of numbers that can be read as bits."""
-    plain = t.layout == torch.strided and not (t.is_nested or t.is_complex() or t.is_quantized or t.device.type == "meta")
+    """Whether a tensor is a plain table of numbers that can be read as bits; a subclass may be anything."""
+    plain = type(t) is Tensor and t.layout == torch.strided and not (t.is_nested or t.is_complex() or t.is_quantized or t.device.type == "meta")
     return plain and t.dim() >= 2 and t.numel() > 0
 
 
