@@ -122,7 +122,7 @@ def load(folder: Path = CASES) -> list[Case]:
     return cases
 
 
-def run(case: Case, save: Path | None = None) -> Outcome:
+def run(case: Case, save: Path | None = None, trials: bool = True) -> Outcome:
     """The real command on a copy of the script, which is alone in a folder and is called train.py there."""
     with tempfile.TemporaryDirectory(prefix="nndoctor-case-") as temporary:
         folder = Path(temporary)
@@ -130,7 +130,7 @@ def run(case: Case, save: Path | None = None) -> Outcome:
         report = folder / "report.json"
         options = ["--format", "json", "--output", str(report)]
         recording = (save or folder) / f"{case.name.replace('/', '--')}.jsonl"
-        options += ["--save", str(recording)]
+        options += ["--save", str(recording), *([] if trials else ["--no-trials"])]
         command = [sys.executable, "-m", "nndoctor", "check", *options, "train.py"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         started = time.monotonic()

@@ -13,12 +13,14 @@ from tests.accuracy import Case, Malformed, Outcome
 
 ALL = accuracy.load()
 QUICK = [case for case in ALL if case.quick]
+CAUSES = load_causes()
 
 
 @pytest.mark.parametrize("case", QUICK, ids=lambda case: case.name)
 def test_right_cause_comes_first_and_healthy_twin_gets_none(case: Case) -> None:
     """A sick script is given a right cause first; nothing at warning or above is said of a healthy one."""
-    outcome = accuracy.run(case)
+    # A cause without a cure is never confirmed: its trials would only cost time here.
+    outcome = accuracy.run(case, trials=not case.sick or bool(CAUSES[case.cause].cures))
 
     assert outcome.error == ""
     if case.sick:
