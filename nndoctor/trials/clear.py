@@ -8,7 +8,7 @@ from typing import Any
 
 from nndoctor.probe.changes.names import Change
 from nndoctor.record.model import Recording, Sample, Step
-from nndoctor.trials.compare import scores
+from nndoctor.trials.compare import cut, judge, scores
 
 _GOOD = 0.95  # of what there is to learn: more cannot be asked for
 _LEAST_STEPS = 60
@@ -22,6 +22,7 @@ class Clear:
 
     def __init__(self, change: Change, control: Recording, enough: threading.Event) -> None:
         self._enough = enough
+        self._change, self._recording = change, control
         self._steps_wanted = len(control.steps)
         self._curable = change.is_cure
         pair = scores(change, control, control)
@@ -59,7 +60,17 @@ class Clear:
         recent = self._skills[-3:]
         if len(recent) < 3:
             return False
-        return min(recent) >= _GOOD or (self.steps >= _LATE * self._steps_wanted and max(recent) < self._control + _SMALL)
+        if min(recent) >= _GOOD:
+            return self._counts_now(min(recent)) or not self._would_count(min(recent), self._control)
+        return self.steps >= _LATE * self._steps_wanted and max(recent) < self._control + _SMALL
+
+    def _counts_now(self, skill: float) -> bool:
+        """Whether this skill is a cure at equal steps: a run that falls apart later may have been as good until here."""
+        pair = scores(self._change, cut(self._recording, self.steps), self._recording)
+        return pair is not None and self._would_count(skill, pair[0].skill)
+
+    def _would_count(self, skill: float, control: float) -> bool:
+        return judge(self._change, control, skill - control) == "confirmed"
 
 
 def _constant(value: float, skill: float) -> float | None:

@@ -13,10 +13,10 @@ from tests.trials.build import run
 CONTROL = run(0.3)
 
 
-def stops_at(recording: Recording, change: str = "lr*0.1") -> int | None:
+def stops_at(recording: Recording, change: str = "lr*0.1", control: Recording = CONTROL) -> int | None:
     """The step after which enough was seen; None where the whole of it was wanted."""
     enough = threading.Event()
-    clear = Clear(parse(change), CONTROL, enough)
+    clear = Clear(parse(change), control, enough)
     records = sorted([*recording.steps, *recording.samples], key=lambda r: (getattr(r, "index", None) or r.step, hasattr(r, "step")))
     for record in records:
         clear.see(record)
@@ -59,3 +59,14 @@ def test_controls_run_to_their_end() -> None:
     """They are compared, not judged."""
     assert stops_at(run(1.0), "one-batch=repeated") is None
     assert stops_at(run(0.1), "labels=shuffled") is None
+
+
+def test_a_control_that_falls_apart_later_is_waited_for() -> None:
+    """It is as good until step 80: what the trial has learnt says nothing before."""
+    late = run(1.0)
+    for sample in late.samples:
+        if sample.step > 80:
+            sample.accuracy = 0.1
+
+    assert 90 == stops_at(run(1.0), control=late)
+    assert 60 == stops_at(run(1.0), control=run(0.95))
