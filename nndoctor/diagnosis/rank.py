@@ -30,7 +30,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nndoctor.diagnosis.calibration import shipped
+from nndoctor.diagnosis.calibration import Calibration, shipped
 from nndoctor.diagnosis.model import Diagnosis, Suspect, Trial
 from nndoctor.knowledge.model import Cause
 from nndoctor.record.model import Place
@@ -45,6 +45,7 @@ _MATCHED = 0.1  # of what there is to learn: two cures that differ by less do eq
 _MODES = ("evaluation=", "mode=", "norm=")
 # Share of a symptom's weight that a weaker cause loses to a stronger one which explains the symptom as well.
 _SHARED = 0.5
+_PLAIN = Calibration()  # odds taken at their word
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Scored:
     @property
     def confidence(self) -> float:
         """The odds as a probability, as the rules of the ranking see it."""
-        return 1.0 / (1.0 + math.exp(-max(min(self.odds, 50.0), -50.0)))
+        return _PLAIN.confidence(self.odds)
 
     def suspect(self, severity: str, location: Place | None, module: str | None) -> Suspect:
         """As the diagnosis carries it."""
@@ -133,8 +134,7 @@ def _by_family(suspects: list[Suspect], trials: list[Trial]) -> list[Suspect]:
     favoured = ("data", "optimization") if control.reached >= _MEMORISED else ("model", "loss", "loop")
 
     def odds(s: Suspect) -> float:
-        p = min(max(s.confidence, 1e-6), 1 - 1e-6)
-        return math.log(p / (1 - p)) + (math.log(2) if s.cause.stage in favoured else 0.0)
+        return _PLAIN.odds(min(max(s.confidence, 1e-6), 1 - 1e-6)) + (math.log(2) if s.cause.stage in favoured else 0.0)
 
     return sorted(suspects, key=odds, reverse=True)
 

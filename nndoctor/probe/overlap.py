@@ -156,14 +156,19 @@ def _has_bits(t: Tensor) -> bool:
 
 def _thinned(x: Tensor) -> Any:
     """A copy [rows, columns] of evenly spread columns, as whole numbers of the same bits; an array where x is on the CPU."""
-    flat = x.detach().reshape(len(x), -1)
-    flat = flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
+    flat = _columns(x.detach())
     real = flat.is_floating_point()
     if flat.device.type == "cpu":  # a copy of its own, which keeps no tensor alive
         kept = np.array((flat.float() if real else flat).numpy(), order="C")
         return kept.view(np.int32) if real else kept
     bits = flat.to(torch.float32 if real else torch.int64, copy=True, memory_format=torch.contiguous_format)
     return bits.view(torch.int32) if real else bits
+
+
+def _columns(x: Any) -> Any:
+    """Evenly spread columns of rows of any shape, an array or a tensor."""
+    flat = x.reshape(len(x), -1)
+    return flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
 
 
 def _checksums(bits: Any) -> Any:
@@ -186,12 +191,11 @@ def _judge(model: int, seen: _Pass, every: _Array) -> Overlap:
     distinct, counts = np.unique(every, return_counts=True)
     parts = [_array(s) for s in seen.sums]
     known = [np.isin(p, distinct) for p in parts]
-    others = [k for k in known if k.mean() < _SEEN_WHOLE]
+    others = np.concatenate([k for k in known if k.mean() < _SEEN_WHOLE] or known)
     rows = np.concatenate(parts)
-    share = float(np.concatenate(others or known).mean())
     assert seen.sample is not None
     return Overlap(
-        model, len(np.concatenate(others or known)), share, len(distinct), _fresh(every),
+        model, len(others), float(others.mean()), len(distinct), _fresh(every),
         twins=1 - len(np.unique(rows)) / len(rows),
         covered=float(np.isin(distinct, rows).mean()),
         even=bool(counts.max() - counts.min() <= 1),
@@ -216,8 +220,7 @@ def _fresh(every: _Array) -> float:
 
 def _chance(rows: _Array, others: int) -> float:
     """Chance that a row equals one of `others` that are drawn alike, were its columns independent."""
-    flat = rows.reshape(len(rows), -1)
-    flat = flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
+    flat = _columns(rows)
     if len(flat) < 2:
         return 1.0
     logs = 0.0

@@ -93,24 +93,32 @@ def _targets(y: _Array, classes: bool) -> _Array | None:
 
 
 def _scores(x: _Array, y: _Array, fit: _Array, classes: bool) -> tuple[float | None, float | None, float | None]:
-    def score(prediction: _Array) -> float:
-        truth = y[~fit]
-        if classes:
-            return float((prediction.argmax(1) == truth.argmax(1)).mean())
-        return 1.0 - float(((prediction - truth) ** 2).mean() / ((truth - y[fit].mean(0)) ** 2).mean())
-
     centre = y[fit].mean(0)
-    linear = max(score(centre + _ridge(x[fit], y[fit] - centre, x[~fit], a)) for a in (1.0, 30.0, 1000.0))
+    linear = _linear(x, y, fit, classes, (1.0, 30.0, 1000.0))
     distance = _distances(x[~fit], x[fit])
     near = np.argsort(distance, axis=1)[:, :5]
-    neighbours = score(y[fit][near].mean(1))
+    neighbours = _score(y[fit][near].mean(1), y, fit, classes)
     within = _distances(x[fit], x[fit])
     scale = np.median(within[within > 0]) if (within > 0).any() else 1.0
     kernel = -np.inf
     for width in (0.3, 1.0):
         weights = np.linalg.solve(np.exp(-within / (scale * width)) + 0.1 * np.eye(int(fit.sum())), y[fit] - centre)
-        kernel = max(kernel, score(centre + np.exp(-distance / (scale * width)) @ weights))
+        kernel = max(kernel, _score(centre + np.exp(-distance / (scale * width)) @ weights, y, fit, classes))
     return linear, neighbours, kernel
+
+
+def _score(prediction: _Array, y: _Array, fit: _Array, classes: bool) -> float:
+    """Accuracy or R2 of predictions for the rows that were not fitted."""
+    truth = y[~fit]
+    if classes:
+        return float((prediction.argmax(1) == truth.argmax(1)).mean())
+    return 1.0 - float(((prediction - truth) ** 2).mean() / ((truth - y[fit].mean(0)) ** 2).mean())
+
+
+def _linear(x: _Array, y: _Array, fit: _Array, classes: bool, penalties: tuple[float, ...]) -> float:
+    """The score of ridge regression, with the best of the penalties."""
+    centre = y[fit].mean(0)
+    return max(_score(centre + _ridge(x[fit], y[fit] - centre, x[~fit], a), y, fit, classes) for a in penalties)
 
 
 def _ridge(x: _Array, y: _Array, new: _Array, penalty: float) -> _Array:
@@ -166,13 +174,7 @@ def _try_categories(x: _Array, y: _Array, fit: _Array, classes: bool, reference:
     if not codes:
         return
     table = np.concatenate(parts, axis=1)
-    centre = y[fit].mean(0)
-    truth = y[~fit]
-    scores = []
-    for penalty in (1.0, 10.0, 100.0):
-        prediction = centre + _ridge(table[fit] - table[fit].mean(0), y[fit] - centre, table[~fit] - table[fit].mean(0), penalty)
-        scores.append(float((prediction.argmax(1) == truth.argmax(1)).mean()) if classes else 1.0 - float(((prediction - truth) ** 2).mean() / ((truth - centre) ** 2).mean()))
-    reference.encoded, reference.codes = max(scores), codes
+    reference.encoded, reference.codes = _linear(table - table[fit].mean(0), y, fit, classes, (1.0, 10.0, 100.0)), codes
 
 
 def _try_local(raw: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:
@@ -182,12 +184,8 @@ def _try_local(raw: _Array, y: _Array, fit: _Array, classes: bool, reference: Re
         x, usable = _columns(features)
         if not usable or n < _LEAST:
             continue
-        part, target = fit[:n], y[:n]
-        centre, truth = target[part].mean(0), target[~part]
-        for penalty in (10.0, 100.0, 1000.0):
-            prediction = centre + _ridge(x[part], target[part] - centre, x[~part], penalty)
-            score = float((prediction.argmax(1) == truth.argmax(1)).mean()) if classes else 1.0 - float(((prediction - truth) ** 2).mean() / ((truth - centre) ** 2).mean())
-            reference.local = max(score, reference.local if reference.local is not None else score)
+        score = _linear(x, y[:n], fit[:n], classes, (10.0, 100.0, 1000.0))
+        reference.local = max(score, reference.local if reference.local is not None else score)
 
 
 def _try_selected(x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:

@@ -7,16 +7,15 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nndoctor.probe import graph, stats
+from nndoctor.probe import stats
 from nndoctor.probe.activations import ActivationWatch
 from nndoctor.probe.evaluation import EvaluationWatch
+from nndoctor.probe.forwards import Forward, Forwards, is_tiny
 from nndoctor.probe.functions import FunctionWatch, first_tensor, tensors_in
 from nndoctor.probe.gradients import GradientWatch
 from nndoctor.probe.guards import Guards
@@ -24,33 +23,19 @@ from nndoctor.probe.holdout import HoldoutWatch
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Limits, looked_at
 from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
+from nndoctor.probe.modes import ModeWatch
+from nndoctor.probe.operations import Operations
 from nndoctor.probe.overlap import OverlapWatch
 from nndoctor.probe.registry import Model, Registry, group_settings
 from nndoctor.probe.terms import LossTerms
 from nndoctor.probe.weights import WeightWatch
 from nndoctor.probe.where import user_place
-from nndoctor.record.model import ModuleMode, Problem, Sequence, SettingChange, Step
+from nndoctor.record.model import Problem, Sequence, SettingChange, Step
 
-_TINY = 4  # rows of a batch
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
 _GRAPHS = 40  # steps of an optimiser within which graphs are read
-_DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
-_EQUALITIES = frozenset({"eq", "__eq__"})
-_CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
 _SEQUENTIAL = (nn.RNNBase, nn.MultiheadAttention)
-_LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
-_MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
-
-
-@dataclass
-class _Forward:
-    """A call of a model with gradients on, not yet followed by a backward call."""
-
-    model: int
-    training: bool
-    rows: int | None
-    losses: list[tuple[str, Tensor, int]]
 
 
 class Session:
@@ -66,7 +51,8 @@ class Session:
         self.registry = Registry(emit)
         self.limits = Limits(steps, seconds, grace, stop)
         self.calls = Calls()
-        self.functions = FunctionWatch(self._function)
+        self.operations = Operations(self)
+        self.functions = FunctionWatch(self.operations.called)
         self.activations = ActivationWatch(emit, self.later)
         self.inputs = InputWatch(emit)
         self.losses = LossWatch(emit, self.later)
@@ -85,20 +71,16 @@ class Session:
         self._thread: int | None = None
         self._stack: list[tuple[nn.Module, str]] = []
         self._root: Model | None = None
-        self._pending: list[_Forward] = []
-        self._rows: np.ndarray[Any, Any] | None = None  # first rows of this step's input, as columns ...
-        self._raw: np.ndarray[Any, Any] | None = None  # ... and in their own shape
-        self._casts: dict[int, str] = {}
+        self.pending = Forwards()
         self._open: Step | None = None
         self._steppers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
         self._unstepped: list[Step] = []
         self._since_step = self._wasted = 0
         self._loss_values: list[Tensor] = []
         self.ran: set[str] = set()
-        self._modes: dict[str, ModuleMode] = {}
+        self.modes = ModeWatch(emit, self.registry)
         self._last_settled = time.perf_counter()
         self._evaluated_at: list[int] = []
-        self._input_sum: Tensor | None = None
 
     # --- no fault of ours is the script's ------------------------------------------------------------------------
 
@@ -131,16 +113,21 @@ class Session:
         return self.steps or self.backwards
 
     @property
-    def _now(self) -> int:
+    def now(self) -> int:
         """The step that is being made."""
         return (self.steps or self.backwards) + 1
 
+    @property
+    def innermost(self) -> tuple[nn.Module | None, str]:
+        """The module that is being called, and its name in the model that it belongs to."""
+        return self._stack[-1] if self._stack else (None, "")
+
     def _plan(self) -> None:
         """Look closely at the step that begins?"""
-        self.looking = looked_at(self._now)
+        self.looking = looked_at(self.now)
         if self.looking:
             self.activations.begin()
-            self._casts.clear()
+            self.operations.begin()
             self.functions.start()
         else:
             self.functions.stop()
@@ -211,7 +198,7 @@ class Session:
     def _is_routine(self) -> bool:
         """Forwards without gradient in nearly every step are a part of training (a target network), no validation."""
         recent = self._evaluated_at[-20:]
-        return len(recent) == 20 and recent[-1] - recent[0] < 25 and not looked_at(self._now)
+        return len(recent) == 20 and recent[-1] - recent[0] < 25 and not looked_at(self.now)
 
     def _after_forward(self, model: Model, module: nn.Module, given: list[Tensor], output: Any, gradients: bool) -> None:
         x = given[0] if given else None
@@ -225,106 +212,16 @@ class Session:
                 self.holdout.saw(model.index, given)
                 self.overlap.evaluated(model.index, given)
             return
-        self._pending.append(_Forward(model.index, module.training, rows, []))
+        self.pending.calls.append(Forward(model.index, module.training, rows, []))
         self.overlap.trained(model.index, given)
-        if x is not None and x.numel() and self._input_sum is None and not x.is_complex():
-            self._input_sum = x.detach().sum()
-        if x is not None and (self.looking or self.steps < 20 or _is_tiny(rows)):
+        if x is not None and x.numel() and self.pending.input_sum is None and not x.is_complex():
+            self.pending.input_sum = x.detach().sum()
+        if x is not None and (self.looking or self.steps < 20 or is_tiny(rows)):
             columns = self.inputs.saw(model.index, given)
-            if self._rows is None:
-                self._rows, self._raw = columns, self.inputs.raw
+            if self.pending.rows is None:
+                self.pending.rows, self.pending.raw = columns, self.inputs.raw
         if self.looking:
-            self._note_modes(model, module)
-
-    def _note_modes(self, model: Model, module: nn.Module) -> None:
-        """Which dropout and normalisation layers run in which mode in a training forward."""
-        for name, ref in model.sensitive:
-            part = ref()
-            if part is None or _indifferent(part):
-                continue
-            mode = self._modes.get(name)
-            if mode is None:
-                if len(self._modes) >= 300:
-                    return
-                mode = self._modes[name] = ModuleMode(name, type(part).__name__, 0, 0, None, 0, place=self.registry.built.get(part))
-            mode.root_training += module.training
-            if part.training:
-                mode.training += 1
-            else:
-                mode.fresh = _is_fresh(part)
-                mode.evaluating += 1
-                mode.first_off = mode.first_off or self._now
-
-    # --- functions, in steps that are looked at and in validation ----------------------------------------------
-
-    def _function(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        if self.mine() and not self.in_backward:
-            # Scores of a validation pass are often computed after its no_grad block.
-            scores = not torch.is_grad_enabled() or (isinstance(result, Tensor) and not result.requires_grad)
-            if scores and self.evaluation.open and self.depth == 0 and isinstance(result, Tensor) and len(args) >= 2:
-                self.attempt(self._evaluation_function, name, args, result)
-            elif torch.is_grad_enabled():
-                self.attempt(self._training_function, name, args, result)
-
-    def _evaluation_function(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
-        if name in _EQUALITIES:
-            self.evaluation.compared(result, args[0], args[1])
-        elif name in _DIFFERENCES and not self.in_loss:
-            self.evaluation.subtracted(args[0], args[1])
-
-    def _training_function(self, name: str, args: tuple[Any, ...], result: Any) -> None:
-        output = result[0] if isinstance(result, tuple) and result else result
-        if not self.looking or not isinstance(output, Tensor):
-            return
-        if name in _LOOKUPS or (name == "__getitem__" and _is_lookup(args)):
-            self.calls.mark("encode")
-        if name in _CASTS and args and isinstance(args[0], Tensor) and not args[0].is_floating_point():
-            self._casts[output.data_ptr()] = str(args[0].dtype).removeprefix("torch.")
-        self._note_call(name, args, output)
-
-    def _note_call(self, name: str, args: tuple[Any, ...], output: Tensor) -> None:
-        """An operation of a training step: measure what it put out, and mark the graph with the user's line."""
-        module, owner = self._stack[-1] if self._stack else (None, "")
-        library = module is not None and type(module).__module__.startswith("torch.")
-        place = self.registry.built.get(module) if library else user_place()
-        if name in _MATRIX and self.depth == 0:
-            self._functional_input(args)
-            self._functional_constant(args)
-        site = owner if library else ""
-        if self.activations.watches(name):
-            site = self.activations.saw(self._now, name, output, owner if library else "", place)
-        if output.grad_fn is not None:
-            graph.mark(output, place, site)
-            if name in _DIFFERENCES and len(args) >= 2:
-                self._note_difference(args[0], args[1], output)
-
-    def _note_difference(self, left: Any, right: Any, output: Tensor) -> None:
-        """Prediction minus target, or the other way round: one side carries gradient, the other does not."""
-        if not (isinstance(left, Tensor) and isinstance(right, Tensor)) or left.dim() == 0 or right.dim() == 0:
-            return
-        if left.requires_grad != right.requires_grad:
-            pair = (left, right) if left.requires_grad else (right, left)
-            graph.note_operands(output, pair)
-
-    def _functional_input(self, args: tuple[Any, ...]) -> None:
-        """The first product with a parameter in a run whose network is no module: its other side is the input."""
-        tensors = [a for a in args if isinstance(a, Tensor)][:2]
-        if len(tensors) < 2 or self._pending:
-            return
-        x, w = tensors if tensors[1].requires_grad else tensors[::-1]
-        if x.requires_grad or not w.requires_grad or x.dim() == 0:
-            return
-        self.limits.begin()
-        self._pending.append(_Forward(-1, True, stats.batch_size(x), []))
-        self._input_sum = x.sum() if not x.is_complex() else None
-        self._rows, self._raw = self.inputs.saw(-1, [x]), self.inputs.raw
-
-    def _functional_constant(self, args: tuple[Any, ...]) -> None:
-        """A product of a signal with a leaf that takes no gradient: a weight of the user's that is frozen, or a fixed matrix."""
-        if len(args) >= 2 and isinstance(args[0], Tensor) and isinstance(args[1], Tensor):
-            signal, fixed = args[0], args[1]
-            if signal.requires_grad and not fixed.requires_grad and fixed.dim() >= 2 and fixed.is_floating_point():
-                self.registry.parameter(fixed)
+            self.modes.note(model, module, self.now)
 
     # --- loss -------------------------------------------------------------------------------------------------
 
@@ -337,7 +234,7 @@ class Session:
         rows = stats.batch_size(prediction) or 1
         if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
             self.attempt(self._evaluation_loss, name, prediction, target, value, rows)
-        elif value.requires_grad or self._pending:  # else a baseline computed before or between: nothing that is trained
+        elif value.requires_grad or self.pending.calls:  # else a baseline computed before or between: nothing that is trained
             self.attempt(self._train_loss, name, prediction, target, value, kwargs, rows)
 
     def _evaluation_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, rows: int) -> None:
@@ -349,14 +246,13 @@ class Session:
 
     def _train_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, kwargs: dict[str, Any], rows: int) -> None:
         self.calls.note("loss")
-        if self._pending and not self._pending[-1].training and len(self._pending[-1].losses) < 64:
-            self._pending[-1].losses.append((name, value.detach().mean().clone(), rows))
+        if self.pending.calls and not self.pending.calls[-1].training and len(self.pending.calls[-1].losses) < 64:
+            self.pending.calls[-1].losses.append((name, value.detach().mean().clone(), rows))
         known = (name in CLASS_LOSSES or name in BINARY_LOSSES or name in REAL_LOSSES)
         place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
-        source = self._casts.get(target.data_ptr(), "")
-        batch = self._pending[-1].rows if self._pending else None
-        look = (self.looking or self.steps < 20 or _is_tiny(batch)) and known
-        info = self.losses.called(name, place, prediction, target, value, kwargs, self._now, look, (self._rows, batch, self._raw), source)
+        source = self.operations.source(target)
+        look = (self.looking or self.steps < 20 or self.pending.is_tiny) and known
+        info = self.losses.called(name, place, prediction, target, value, kwargs, self.now, look, self.pending.seen, source)
         if info is not None and value.requires_grad:
             self.terms.note(info, prediction)
 
@@ -399,25 +295,23 @@ class Session:
         elif loss.numel() == 1:
             self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         self.losses.last_source = None
-        if looked_at(self._now) and (self._now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
-            found = self.terms.read(loss, self._now, self.calls.place("backward"), self.looking, (self._rows, self._pending[-1].rows if self._pending else None, self._raw))
+        if looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
+            found = self.terms.read(loss, self.now, self.calls.place("backward"), self.looking, self.pending.seen)
             self.activations.output_sites |= found
         if self.steps == 0:
-            if looked_at(self._now):
+            if looked_at(self.now):
                 self.weights.remember_first()
                 self.weights.note_movement()
             self._hold_back()
 
     def _reclassify(self) -> None:
         """Forwards in eval mode that were followed by ones in training mode were a validation with gradients on."""
-        if self._pending and self._pending[-1].training:
-            for f in self._pending:
-                if not f.training:
-                    self.evaluation.forward(self.steps, f.model, False, None, f.rows, None, gradients=True)
-                    for name, value, rows in f.losses:
-                        self.evaluation.loss(name, value, rows)
+        if self.pending.calls and self.pending.calls[-1].training:
+            for f in self.pending.take_out_evaluating():
+                self.evaluation.forward(self.steps, f.model, False, None, f.rows, None, gradients=True)
+                for name, value, rows in f.losses:
+                    self.evaluation.loss(name, value, rows)
             self.evaluation.close()
-            self._pending = [f for f in self._pending if f.training]
 
     def _hold_back(self) -> None:
         """No optimiser has stepped so far: keep each backward call as a step in case none ever does."""
@@ -437,7 +331,7 @@ class Session:
             self._flush_unstepped()
             self.limits.made(self.backwards + 1)
         if self.backwards:
-            self._pending, self._rows, self._raw, self._input_sum = [], None, None, None
+            self.pending.clear()
 
     def _flush_unstepped(self) -> None:
         for step in self._unstepped:
@@ -488,12 +382,12 @@ class Session:
         self._since_step = self._wasted = 0
 
     def _fill_forward(self, step: Step) -> None:
-        if self._pending:
-            last = self._pending[-1]
+        if self.pending.calls:
+            last = self.pending.calls[-1]
             step.training = last.training
             step.batch = last.rows
-        if self._input_sum is not None:
-            total = self._input_sum
+        if self.pending.input_sum is not None:
+            total = self.pending.input_sum
             self.later.add([total], lambda v: setattr(step, "input_sum", v[0]))
 
     def _settle_loss(self, step: Step, values: list[Tensor]) -> None:
@@ -525,7 +419,7 @@ class Session:
             self.weights.close(step.index, self.losses.quality)
         self.later.add([], lambda _: self.emit(step))
         self.losses.quality = Quality()
-        self._pending, self._rows, self._raw, self._input_sum = [], None, None, None
+        self.pending.clear()
         self.losses.last_value = None
         now = time.perf_counter()
         if self.looking or now - self._last_settled > _SETTLE_EVERY:
@@ -546,7 +440,7 @@ class Session:
         with stats.quiet():
             for part in (
                 self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self.weights.note_movement,
-                self.activations.finish, self.inputs.finish, self.holdout.finish, self.overlap.finish, self.losses.finish, self.guards.finish, self._finish_modes, self._finish_calls, self._settle,
+                self.activations.finish, self.inputs.finish, self.holdout.finish, self.overlap.finish, self.losses.finish, self.guards.finish, self.modes.finish, self._finish_calls, self._settle,
             ):  # fmt: skip
                 try:
                     part()
@@ -557,36 +451,6 @@ class Session:
         if self.steps == 0:
             self._flush_unstepped()
 
-    def _finish_modes(self) -> None:
-        for mode in self._modes.values():
-            self.emit(mode)
-
     def _finish_calls(self) -> None:
         for call in self.calls.records():
             self.emit(call)
-
-
-def _is_tiny(rows: int | None) -> bool:
-    """Whether a batch is so small that the steps that are looked at hold too few rows to say anything of the data."""
-    return rows is not None and rows <= _TINY
-
-
-def _is_lookup(args: tuple[Any, ...]) -> bool:
-    """A table read at whole numbers."""
-    index = args[1] if len(args) > 1 else None
-    return isinstance(index, Tensor) and not index.is_floating_point() and index.dtype != torch.bool and args[0].is_floating_point()
-
-
-def _is_fresh(module: nn.Module) -> bool:
-    """Batch norm whose running statistics still are 0 and 1: in evaluation mode it does nothing."""
-    mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
-    return isinstance(mean, Tensor) and isinstance(variance, Tensor) and bool((mean == 0).all() and (variance == 1).all())
-
-
-def _indifferent(module: nn.Module) -> bool:
-    """A module of a sensitive kind that behaves the same in both modes as it is set."""
-    if isinstance(module, nn.modules.dropout._DropoutNd):
-        return module.p == 0
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return module.running_mean is None
-    return getattr(module, "dropout", 0) == 0

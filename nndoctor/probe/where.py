@@ -10,6 +10,7 @@ import linecache
 import os
 import sys
 import sysconfig
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from types import CodeType, FrameType
@@ -83,24 +84,20 @@ def user_place(depth: int = 2) -> Place | None:
 
 def user_lines(depth: int = 2, most: int = 8) -> tuple[tuple[str, int], ...]:
     """File and line of the innermost frames of the user's code, the innermost first: which call this is."""
-    lines: list[tuple[str, int]] = []
-    frame = user_frame(depth)
-    while frame is not None and len(lines) < most:
-        if _is_user_code(frame.f_code):
-            lines.append((frame.f_code.co_filename, frame.f_lineno))
-        frame = frame.f_back
-    return tuple(lines)
+    return tuple((frame.f_code.co_filename, frame.f_lineno) for frame in islice(_user_frames(user_frame(depth)), most))
 
 
 def user_calls(depth: int = 2, most: int = 8) -> list[str]:
     """The text of the calls in the user's code that led here, the innermost first; whole lines before Python 3.11."""
-    found: list[str] = []
-    frame = user_frame(depth)
-    while frame is not None and len(found) < most:
+    return [_call_text(frame) for frame in islice(_user_frames(user_frame(depth)), most)]
+
+
+def _user_frames(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame, where it is the user's, and those of the user's that called it."""
+    while frame is not None:
         if _is_user_code(frame.f_code):
-            found.append(_call_text(frame))
+            yield frame
         frame = frame.f_back
-    return found
 
 
 def _call_text(frame: FrameType) -> str:
@@ -120,23 +117,18 @@ def variable_name(value: object, frames: int = 4) -> str | None:
 
     Looks at the innermost `frames` user frames. Reads names only; no user code is called.
     """
-    frame = user_frame(2)
-    seen = 0
-    while frame is not None and seen < frames:
-        if _is_user_code(frame.f_code):
-            seen += 1
-            name = _name_in(frame.f_locals, value) or _name_in(frame.f_globals, value)
-            owner = frame.f_locals.get("self")
-            _forget_locals(frame)
-            if name:
-                return name
-            attributes = getattr(owner, "__dict__", None) if owner is not None else None
-            if isinstance(attributes, dict):
-                for space in (attributes, attributes.get("_modules"), attributes.get("_parameters")):
-                    name = _name_in(space, value) if isinstance(space, dict) else None
-                    if name:
-                        return name
-        frame = frame.f_back
+    for frame in islice(_user_frames(user_frame(2)), frames):
+        name = _name_in(frame.f_locals, value) or _name_in(frame.f_globals, value)
+        owner = frame.f_locals.get("self")
+        _forget_locals(frame)
+        if name:
+            return name
+        attributes = getattr(owner, "__dict__", None) if owner is not None else None
+        if isinstance(attributes, dict):
+            for space in (attributes, attributes.get("_modules"), attributes.get("_parameters")):
+                name = _name_in(space, value) if isinstance(space, dict) else None
+                if name:
+                    return name
     return None
 
 

@@ -461,6 +461,18 @@ class Reference:
         """The best score without knowledge of place or order; NaN where there is none."""
         return max((s for s in (self.linear, self.neighbours, self.kernel) if s is not None), default=math.nan)
 
+    def skill(self, score: float) -> float:
+        """A score on the scale where a constant is 0 and a perfect score 1."""
+        return (score - self.constant) / self._room
+
+    def gain(self, score: float, other: float) -> float:
+        """What one score is above another, on the same scale."""
+        return (score - other) / self._room
+
+    @property
+    def _room(self) -> float:
+        return max(1.0 - self.constant, 1e-9)
+
     @property
     def best(self) -> float:
         """The best score of any learner on all columns."""

@@ -64,7 +64,7 @@ def single_layer(view: View) -> Symptom | None:
     if g is None or g.truncated or g.layers != 1 or g.nonlinear > 0 or r is None or r.linear is None:
         return None
     best = max((s for s in (r.neighbours, r.kernel) if s is not None), default=r.constant)
-    gap = (best - r.linear) / max(1 - r.constant, 1e-9)
+    gap = r.gain(best, r.linear)
     if not gap >= limit:
         return None
     return Symptom("single-layer", f"The network is a single linear layer; a linear map reaches {r.linear:.2f} on these rows, neighbours or a kernel {best:.2f}.", gap, limit, float(np.clip(0.4 + 2 * (gap - limit), 0.4, 1.0)))
@@ -89,8 +89,8 @@ def features_irrelevant(view: View) -> Symptom | None:
     if r is None or r.selected is None or r.relevant is None:
         return None
     every = r.constant if math.isnan(r.plain) else r.plain
-    gap = (r.selected - max(every, r.constant)) / max(1 - r.constant, 1e-9)
-    chosen = (r.selected - r.constant) / max(1 - r.constant, 1e-9)
+    gap = r.gain(r.selected, max(every, r.constant))
+    chosen = r.skill(r.selected)
     # A network that does as well on rows it has not seen has found the few by itself.
     if not gap >= limit or (view.validation_skill is not None and view.validation_skill > chosen - limit / 2):
         return None
@@ -104,7 +104,7 @@ def simpler_does_better(view: View) -> Symptom | None:
     best, reached = view.best_reference, view.validation_skill
     if best is None or reached is None or view.reference is None or not view.learns - reached > limit:
         return None
-    luck = (view.reference.chance or 0.0) / max(1.0 - view.reference.constant, 1e-9) / 2
+    luck = view.reference.gain(view.reference.chance or 0.0, 0.0) / 2
     gap = best - reached
     if not (gap >= limit + luck and math.isfinite(gap)):
         return None
@@ -135,7 +135,7 @@ def place_ignored(view: View) -> Symptom | None:
     # A network that pools over single places is blind to what even dense learners see.
     pooled = _pools(view)
     seen = max(r.local, r.plain) if pooled else r.local
-    local = (seen - r.constant) / max(1.0 - r.constant, 1e-9)
+    local = r.skill(seen)
     gap = local - max(0.0 if pooled else best, reached, 0.0)
     if not (gap >= limit and math.isfinite(gap) and math.isfinite(best)):
         return None

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nndoctor.symptoms.model import Symptom, SymptomInfo
-from nndoctor.symptoms.view import View
+from nndoctor.symptoms.view import HARDLY_NEW, View
 
 INFO = (
     SymptomInfo("class-imbalance", "labels", "One class holds most of the labels.", 0.8, "Its share; below four in five the mean loss still sees the others well."),
@@ -25,7 +25,6 @@ INFO = (
     SymptomInfo("twins-disagree", "labels", "Inputs are alike where targets differ.", 0.5, "Share of the rows whose input is that of another row, bit by bit, and whose target is not; the same row in another epoch agrees with itself.", fact=True),
 )  # fmt: skip
 
-_HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _NEAR = 40  # steps before a validation pass in which training was about as good as at it
 _SEEN = 0.7  # of a learner's error: who makes fewer sees more than it does
 _SURE_ERROR = 0.12  # share of the surest rows that may be wrong by chance, or by a few bad labels
@@ -97,7 +96,7 @@ def signal_present(view: View) -> Symptom | None:
     if r is None or r.chance is None:
         return None
     best = r.best
-    skill = (best - r.constant) / max(1.0 - r.constant, 1e-9)
+    skill = r.skill(best)
     if not best - r.constant > 2 * r.chance or skill < 0.1:
         return None
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
@@ -111,7 +110,7 @@ def signal_nonlinear(view: View) -> Symptom | None:
     if r is None or r.linear is None or r.chance is None:
         return None
     curved = max((s for s in (r.neighbours, r.kernel) if s is not None), default=r.linear)
-    gap = (curved - r.linear) / max(1.0 - r.constant, 1e-9)
+    gap = r.gain(curved, r.linear)
     if gap <= limit or curved - r.constant <= r.chance:
         return None
     return Symptom("signal-nonlinear", f"Neighbours or a kernel score {curved:.2f} on held-out rows, a linear map {r.linear:.2f}.", gap, limit, min(1.0, gap / 0.4), "labels")
@@ -144,7 +143,7 @@ def distinct_samples(view: View) -> float | None:
     lengths = [x.length for x in view.recording.loaders if x.length]
     known = float(max(lengths)) if lengths else None
     seen = view.trained_rows
-    if seen is not None and seen.rows >= 20 and (seen.fresh <= _HARDLY_NEW or seen.distinct < 0.5 * seen.rows):
+    if seen is not None and seen.rows >= 20 and (seen.fresh <= HARDLY_NEW or seen.distinct < 0.5 * seen.rows):
         return float(seen.distinct)
     f = view.features
     if f is not None and len(f.shape) < 2 and any(g.model == f.model and g.position for g in view.recording.features):
@@ -190,7 +189,7 @@ def codes_as_numbers(view: View) -> Symptom | None:
     if r is None or r.encoded is None or not r.codes:
         return None
     plain = r.constant if math.isnan(r.plain) else max(r.plain, r.constant)
-    gap = (r.encoded - plain) / max(1 - r.constant, 1e-9)
+    gap = r.gain(r.encoded, plain)
     if not gap >= limit or (r.chance is not None and r.encoded - plain < r.chance / 2):
         return None
     text = f"{r.codes} input column{'s hold' if r.codes > 1 else ' holds'} few, evenly spaced values; as categories they predict {r.encoded:.2f} of the target, as numbers {plain:.2f}."

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nndoctor.symptoms.model import Symptom, SymptomInfo
-from nndoctor.symptoms.view import View
+from nndoctor.symptoms.view import HARDLY_NEW, View
 
 INFO = (
     SymptomInfo("batch-tiny", "settings", "A step sees one or two samples of many.", 2.0, "Samples a step, accumulated ones included; the gradient's noise falls with their root, and four already halve it.", fact=True),
@@ -18,7 +18,6 @@ INFO = (
 )  # fmt: skip
 _MANY = 64  # samples of which one or two are few
 _PATIENT = 100  # steps
-_HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _LARGE = 500  # samples that are worth several batches
 
 
@@ -52,7 +51,7 @@ def few_updates(view: View) -> Symptom | None:
     limit = view.thresholds.get("few-updates", 4.0)
     size, seen = _samples_a_step(view), view.trained_rows
     loader = next((x for x in view.recording.loaders if x.length and x.batch_size and size and x.batch_size * 1.01 >= size), None)
-    there = loader.length if loader is not None else seen.distinct if seen is not None and seen.fresh <= _HARDLY_NEW else None
+    there = loader.length if loader is not None else seen.distinct if seen is not None and seen.fresh <= HARDLY_NEW else None
     if size is None or there is None or there < _LARGE:
         return None
     steps = math.ceil(there / size - 0.01)

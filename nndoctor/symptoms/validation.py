@@ -8,7 +8,7 @@ import numpy as np
 
 from nndoctor.record.model import Overlap
 from nndoctor.symptoms.model import Symptom, SymptomInfo
-from nndoctor.symptoms.view import View
+from nndoctor.symptoms.view import HARDLY_NEW, View
 
 INFO = (
     SymptomInfo("validation-shifted", "validation", "Validation inputs have another location or scale than the training inputs.", 1.0, "Distance of the means in training deviations, root mean square over features and beyond four standard errors, or the median feature's scale off by a factor of e.", fact=True),
@@ -16,7 +16,6 @@ INFO = (
     SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
 )  # fmt: skip
 _WHOLE = 0.95  # of a set
-_UNSEEN = 0.02  # share of new rows at which the training set counts as seen whole
 _LUCK = 0.01  # chance of equal rows from which they mean nothing
 _TWINS = 0.05  # share of validation rows that are twins, where the rows were copied before they were split
 
@@ -43,7 +42,6 @@ def validation_shifted(view: View) -> Symptom | None:
     return None
 
 
-
 def validation_overlaps(view: View) -> Symptom | None:
     """A validation set that shares some of its rows with the training set, or holds copies of them.
 
@@ -60,7 +58,7 @@ def validation_overlaps(view: View) -> Symptom | None:
 
 
 def _is_leak(o: Overlap) -> bool:
-    if o.fresh > _UNSEEN or o.chance > _LUCK or o.covered >= _WHOLE:
+    if o.fresh > HARDLY_NEW or o.chance > _LUCK or o.covered >= _WHOLE:
         return False
     if o.known >= _WHOLE:
         return o.named or (o.real and o.twins >= _TWINS)

@@ -29,6 +29,7 @@ from nndoctor.record.model import (
 )
 
 Array = np.ndarray[Any, Any]
+HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})
 LOG_LOSSES = frozenset({"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"})
 NORM_TYPES = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
@@ -253,7 +254,7 @@ class View:
         r = self.reference
         if r is None:
             return None
-        return None if math.isnan(r.plain) else (r.plain - r.constant) / max(1.0 - r.constant, 1e-9)
+        return None if math.isnan(r.plain) else r.skill(r.plain)
 
     # --- validation -------------------------------------------------------------------------------------------
 

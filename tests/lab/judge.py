@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from nndoctor.diagnosis.calibration import FILE, shipped
+from nndoctor.diagnosis.calibration import FILE, Calibration, shipped
 from nndoctor.diagnosis.engine import diagnose
 from nndoctor.errors import NndoctorError
 from nndoctor.record import codec
@@ -87,8 +86,8 @@ def _odds(confidence: float) -> float:
 # --- calibration --------------------------------------------------------------------------------------------------
 
 
-def fit(known: Sequence[tuple[float, bool]]) -> tuple[float, float]:
-    """Slope and offset of a logistic regression from log odds to being right, drawn towards the identity (Platt 1999)."""
+def fit(known: Sequence[tuple[float, bool]]) -> Calibration:
+    """Logistic regression from log odds to being right, drawn towards the identity (Platt 1999)."""
     x, y = np.array([o for o, _ in known]), np.array([r for _, r in known], dtype=np.float64)
     slope, offset, strength = 1.0, 0.0, 2.0
     for _ in range(200):  # Newton
@@ -97,7 +96,7 @@ def fit(known: Sequence[tuple[float, bool]]) -> tuple[float, float]:
         w = p * (1 - p)
         hessian = np.array([[(w * x * x).sum() + strength, (w * x).sum()], [(w * x).sum(), w.sum() + strength]])
         slope, offset = np.array([slope, offset]) - np.linalg.solve(hessian, gradient)
-    return float(slope), float(offset)
+    return Calibration(float(slope), float(offset))
 
 
 def calibrated(every: Sequence[Verdict]) -> list[tuple[float, bool]]:
@@ -106,9 +105,9 @@ def calibrated(every: Sequence[Verdict]) -> list[tuple[float, bool]]:
     out = []
     for fold in range(_FOLDS):
         held = set(bases[fold::_FOLDS])
-        slope, offset = fit(_first([v for v in every if v.mutant.base.name not in held]))
+        learnt = fit(_first([v for v in every if v.mutant.base.name not in held]))
         for odds, right in _first([v for v in every if v.mutant.base.name in held]):
-            out.append((1 / (1 + math.exp(-(slope * odds + offset))), right))
+            out.append((learnt.confidence(odds), right))
     return out
 
 
@@ -160,7 +159,7 @@ def report(every: Sequence[Verdict]) -> str:
 
 
 def _plain(every: Sequence[Verdict]) -> list[tuple[float, bool]]:
-    return [(1 / (1 + math.exp(-odds)), right) for odds, right in _first(every)]
+    return [(Calibration().confidence(odds), right) for odds, right in _first(every)]
 
 
 def _share(truths: Iterable[bool]) -> str:
@@ -178,12 +177,12 @@ def main() -> None:
     every = verdicts(mutants(options.each, options.seeds))
     print(report(every))
     if options.write:
-        slope, offset = fit(_first(every))
+        learnt = fit(_first(every))
         FILE.write_text(
             "# From the log odds of a suspect to how often such a suspect is right: fitted by `make calibrate`, never by hand.\n"
-            f"slope: {slope:.3f}\noffset: {offset:.3f}\nfirst_answers: {len(_first(every))}\n", encoding="utf-8",
+            f"slope: {learnt.slope:.3f}\noffset: {learnt.offset:.3f}\nfirst_answers: {len(_first(every))}\n", encoding="utf-8",
         )  # fmt: skip
-        print(f"slope {slope:.3f}, offset {offset:.3f}: written")
+        print(f"slope {learnt.slope:.3f}, offset {learnt.offset:.3f}: written")
 
 
 if __name__ == "__main__":

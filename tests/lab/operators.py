@@ -86,26 +86,24 @@ def _if(needs: Callable[[Base], bool], change: Change) -> Change:
 
 
 _WEIGHTS = "for p in model.parameters():\n    if p.dim() > 1:\n        nn.init.{}\n"
-_RIGHT = {  # what a base's validation needs to stay sound while its training data are spoilt
-    "rows": "bad = torch.tensor(rng.choice(len(x), int({share} * len(x)), replace=False))\n",
-}
+_BAD_ROWS = "bad = torch.tensor(rng.choice(len(x), int({share} * len(x)), replace=False))\n"  # of the training data alone
 FAULTS = (
     # --- data
     Operator("scale-255", "input-not-normalized", _after_data("x, xv = 255 * (x + 1), 255 * (xv + 1)", _real), frozenset({"lr-too-high"})),
     Operator("one-feature-large", "input-not-normalized", _after_data("x[:, 0] *= 3000\nxv[:, 0] *= 3000", _table)),
     Operator("offset", "input-not-normalized", _after_data("x, xv = x + 100, xv + 100", _real)),
-    Operator("missing", "input-nonfinite", _after_data(_RIGHT["rows"].format(share=0.03) + "x[bad] = float('nan')", _real)),
-    Operator("outliers", "input-outliers", _after_data(_RIGHT["rows"].format(share=0.01) + "x[bad] *= 1e4", _real)),
+    Operator("missing", "input-nonfinite", _after_data(_BAD_ROWS.format(share=0.03) + "x[bad] = float('nan')", _real)),
+    Operator("outliers", "input-outliers", _after_data(_BAD_ROWS.format(share=0.01) + "x[bad] *= 1e4", _real)),
     Operator("zeroed", "input-uninformative", _after_data("x, xv = torch.zeros_like(x), torch.zeros_like(xv)")),
     Operator("faded", "input-uninformative", _after_data("x, xv = x * 1e-8, xv * 1e-8", _real), frozenset({"input-not-normalized"})),
     Operator("shuffled-labels", "labels-misaligned", _after_data("y = y[torch.randperm(len(y))]")),
     Operator("shifted-labels", "labels-misaligned", _after_data("y = y.roll(1, 0)")),
-    Operator("noisy-40", "labels-noisy", _after_data(_RIGHT["rows"].format(share=0.4) + "y[bad] = y[bad[torch.randperm(len(bad))]]", _of("classes"))),
-    Operator("noisy-60", "labels-noisy", _after_data(_RIGHT["rows"].format(share=0.6) + "y[bad] = y[bad[torch.randperm(len(bad))]]", _of("classes")), frozenset({"labels-misaligned"})),
+    Operator("noisy-40", "labels-noisy", _after_data(_BAD_ROWS.format(share=0.4) + "y[bad] = y[bad[torch.randperm(len(bad))]]", _of("classes"))),
+    Operator("noisy-60", "labels-noisy", _after_data(_BAD_ROWS.format(share=0.6) + "y[bad] = y[bad[torch.randperm(len(bad))]]", _of("classes")), frozenset({"labels-misaligned"})),
     Operator("one-class", "label-encoding", _after_data("y = torch.zeros_like(y)", _of("classes"))),
     Operator("plus-minus", "label-encoding", _after_data("y = 2 * y - 1", lambda b: b.kind in ("binary", "multilabel"))),
     Operator("rare-class", "class-imbalance", _after_data("keep = (y == 0) | (torch.rand(len(y)) < 0.02)\nx, y = x[keep], y[keep]", _of("classes"))),
-    Operator("thirty-rows", "dataset-too-small", _if(lambda b: True, lambda b: replace(b, slots={**b.slots, "after_data": "x, y = x[:30], y[:30]"}, epochs=150, batch=8)), frozenset({"no-regularization", "model-too-large"})),
+    Operator("thirty-rows", "dataset-too-small", lambda b: replace(b, slots={**b.slots, "after_data": "x, y = x[:30], y[:30]"}, epochs=150, batch=8), frozenset({"no-regularization", "model-too-large"})),
     Operator("sorted", "not-shuffled", _if(_of("classes"), _slots(after_data="order = y.argsort()\nx, y = x[order], y[order]", shuffle="False"))),
     Operator("junk-columns", "irrelevant-features", _if(_table, lambda b: replace(b, slots={**b.slots, "after_data": "x, y = x[:160], y[:160]\nx = torch.cat([x, torch.randn(len(x), 400)], 1)\nxv = torch.cat([xv, torch.randn(len(xv), 400)], 1)"}, epochs=40, model=re.sub(r"nn\.Linear\((\d+),", lambda m: f"nn.Linear({int(m.group(1)) + 400},", b.model, count=1)) if _sequential(b) else None), frozenset({"dataset-too-small", "no-regularization"})),
     Operator("validation-raw", "train-val-mismatch", _after_data("xv = xv * 20 + 30", _real)),
@@ -173,6 +171,6 @@ HARMLESS = (
     Operator("momentum", "", _sgd(", momentum=0.9, nesterov=True")),
     Operator("clipped", "", _slots(between="nn.utils.clip_grad_norm_(model.parameters(), 1.0)")),
     Operator("cosine", "", lambda b: replace(b, slots={**b.slots, "before_loop": f"schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, {b.epochs})", "after_epoch": "schedule.step()"})),
-    Operator("few-wrong", "", _after_data(_RIGHT["rows"].format(share=0.03) + "y[bad] = y[bad[torch.randperm(len(bad))]]", _of("classes"))),
+    Operator("few-wrong", "", _after_data(_BAD_ROWS.format(share=0.03) + "y[bad] = y[bad[torch.randperm(len(bad))]]", _of("classes"))),
     Operator("xavier", "", _after_model(_WEIGHTS.format("xavier_uniform_(p)"))),
 )  # fmt: skip

@@ -83,6 +83,6 @@ def test_whole_numbers_are_compared_as_such(tmp_path: Path, monkeypatch: pytest.
     """Tokens above the precision of float32 are told apart."""
     monkeypatch.chdir(tmp_path)
 
-    o = overlap(tmp_path, "torch.arange(240 * 8).view(240, 8) + 2**40", "order[:180]", "order[180:]", "Scaled(), ".replace("Scaled()", "type('S', (nn.Module,), {'forward': lambda s, x: (x - 2**40).float() / 1000})()"))
+    o = overlap(tmp_path, "torch.arange(240 * 8).view(240, 8) + 2**40", "order[:180]", "order[180:]", "type('S', (nn.Module,), {'forward': lambda s, x: (x - 2**40).float() / 1000})(), ")
 
     assert (0.0, False) == (o.known, o.real)

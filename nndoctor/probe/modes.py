@@ -1,0 +1,60 @@
+"""Which dropout and normalisation layers run in which mode in training forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from nndoctor.probe.registry import Model, Registry
+from nndoctor.record.model import ModuleMode
+
+_MOST = 300  # layers
+
+
+class ModeWatch:
+    """Counts, for each layer that behaves differently in the two modes, the training forwards that it made in each."""
+
+    def __init__(self, emit: Callable[[Any], None], registry: Registry) -> None:
+        self._emit, self._registry = emit, registry
+        self._modes: dict[str, ModuleMode] = {}
+
+    def note(self, model: Model, module: nn.Module, step: int) -> None:
+        """A forward of `model`, which is `module`, with gradients on."""
+        for name, ref in model.sensitive:
+            part = ref()
+            if part is None or _indifferent(part):
+                continue
+            mode = self._modes.get(name)
+            if mode is None:
+                if len(self._modes) >= _MOST:
+                    return
+                mode = self._modes[name] = ModuleMode(name, type(part).__name__, 0, 0, None, 0, place=self._registry.built.get(part))
+            mode.root_training += module.training
+            if part.training:
+                mode.training += 1
+            else:
+                mode.fresh = _is_fresh(part)
+                mode.evaluating += 1
+                mode.first_off = mode.first_off or step
+
+    def finish(self) -> None:
+        """Write what was counted."""
+        for mode in self._modes.values():
+            self._emit(mode)
+
+
+def _is_fresh(module: nn.Module) -> bool:
+    """Batch norm whose running statistics still are 0 and 1: in evaluation mode it does nothing."""
+    mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
+    return isinstance(mean, Tensor) and isinstance(variance, Tensor) and bool((mean == 0).all() and (variance == 1).all())
+
+
+def _indifferent(module: nn.Module) -> bool:
+    """A module of a sensitive kind that behaves the same in both modes as it is set."""
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p == 0
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return module.running_mean is None
+    return getattr(module, "dropout", 0) == 0

@@ -1,0 +1,118 @@
+"""What single operations tell, in steps that are looked at and in validation: scores, activations, lookups, functional networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from nndoctor.probe import graph, stats
+from nndoctor.probe.forwards import Forward
+from nndoctor.probe.where import user_place
+
+if TYPE_CHECKING:
+    from nndoctor.probe.session import Session
+
+_DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
+_EQUALITIES = frozenset({"eq", "__eq__"})
+_CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
+_LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
+_MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
+
+
+class Operations:
+    """Gets every call of a function of torch while they are listened to."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._casts: dict[int, str] = {}  # address of a tensor -> the type that it was cast from
+
+    def begin(self) -> None:
+        """A step begins that is looked at."""
+        self._casts.clear()
+
+    def source(self, tensor: Tensor) -> str:
+        """The type that a tensor was cast from in this step; "" where it was not."""
+        return self._casts.get(tensor.data_ptr(), "")
+
+    def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """A function of torch, or a method of a tensor, has returned."""
+        s = self._session
+        if not s.mine() or s.in_backward:
+            return
+        # Scores of a validation pass are often computed after its no_grad block.
+        scores = not torch.is_grad_enabled() or (isinstance(result, Tensor) and not result.requires_grad)
+        if scores and s.evaluation.open and s.depth == 0 and isinstance(result, Tensor) and len(args) >= 2:
+            s.attempt(self._in_evaluation, name, args, result)
+        elif torch.is_grad_enabled():
+            s.attempt(self._in_training, name, args, result)
+
+    def _in_evaluation(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
+        if name in _EQUALITIES:
+            self._session.evaluation.compared(result, args[0], args[1])
+        elif name in _DIFFERENCES and not self._session.in_loss:
+            self._session.evaluation.subtracted(args[0], args[1])
+
+    def _in_training(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+        output = result[0] if isinstance(result, tuple) and result else result
+        if not self._session.looking or not isinstance(output, Tensor):
+            return
+        if name in _LOOKUPS or (name == "__getitem__" and _is_lookup(args)):
+            self._session.calls.mark("encode")
+        if name in _CASTS and args and isinstance(args[0], Tensor) and not args[0].is_floating_point():
+            self._casts[output.data_ptr()] = str(args[0].dtype).removeprefix("torch.")
+        self._note(name, args, output)
+
+    def _note(self, name: str, args: tuple[Any, ...], output: Tensor) -> None:
+        """An operation of a training step: measure what it put out, and mark the graph with the user's line."""
+        s = self._session
+        module, owner = s.innermost
+        library = module is not None and type(module).__module__.startswith("torch.")
+        place = s.registry.built.get(module) if library else user_place()
+        if name in _MATRIX and s.depth == 0:
+            self._functional_input(args)
+            self._functional_constant(args)
+        site = owner if library else ""
+        if s.activations.watches(name):
+            site = s.activations.saw(s.now, name, output, site, place)
+        if output.grad_fn is not None:
+            graph.mark(output, place, site)
+            if name in _DIFFERENCES and len(args) >= 2:
+                _note_difference(args[0], args[1], output)
+
+    def _functional_input(self, args: tuple[Any, ...]) -> None:
+        """The first product with a parameter in a run whose network is no module: its other side is the input."""
+        s = self._session
+        tensors = [a for a in args if isinstance(a, Tensor)][:2]
+        if len(tensors) < 2 or s.pending.calls:
+            return
+        x, w = tensors if tensors[1].requires_grad else tensors[::-1]
+        if x.requires_grad or not w.requires_grad or x.dim() == 0:
+            return
+        s.limits.begin()
+        s.pending.calls.append(Forward(-1, True, stats.batch_size(x), []))
+        s.pending.input_sum = x.sum() if not x.is_complex() else None
+        s.pending.rows, s.pending.raw = s.inputs.saw(-1, [x]), s.inputs.raw
+
+    def _functional_constant(self, args: tuple[Any, ...]) -> None:
+        """A product of a signal with a leaf that takes no gradient: a weight of the user's that is frozen, or a fixed matrix."""
+        if len(args) >= 2 and isinstance(args[0], Tensor) and isinstance(args[1], Tensor):
+            signal, fixed = args[0], args[1]
+            if signal.requires_grad and not fixed.requires_grad and fixed.dim() >= 2 and fixed.is_floating_point():
+                self._session.registry.parameter(fixed)
+
+
+def _note_difference(left: Any, right: Any, output: Tensor) -> None:
+    """Prediction minus target, or the other way round: one side carries gradient, the other does not."""
+    if not (isinstance(left, Tensor) and isinstance(right, Tensor)) or left.dim() == 0 or right.dim() == 0:
+        return
+    if left.requires_grad != right.requires_grad:
+        pair = (left, right) if left.requires_grad else (right, left)
+        graph.note_operands(output, pair)
+
+
+def _is_lookup(args: tuple[Any, ...]) -> bool:
+    """A table read at whole numbers."""
+    index = args[1] if len(args) > 1 else None
+    return isinstance(index, Tensor) and not index.is_floating_point() and index.dtype != torch.bool and args[0].is_floating_point()
