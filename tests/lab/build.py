@@ -22,6 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from nndoctor.probe import launch
+from nndoctor.record import codec
 from tests.lab.bases import BASES, Base
 from tests.lab.operators import FAULTS, HARMLESS, Operator
 
@@ -66,21 +68,27 @@ def mutants(each: int, seeds: int) -> Iterator[Mutant]:
 
 
 def make(mutant: Mutant) -> None:
-    """Score and record one mutant, unless that was done with the same text."""
+    """Record and score one mutant, unless that was done with the same text.
+
+    The score is what the script prints at its end; one that the probe cuts short is run again as it is.
+    """
     text = mutant.script
     digest = hashlib.sha256(text.encode()).hexdigest()
     known = json.loads(mutant.file("json").read_text()) if mutant.file("json").exists() else {}
     if known.get("script") == digest and mutant.file("jsonl").exists():
         return
     mutant.file("py").write_text(text, encoding="utf-8")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    plain = subprocess.run([sys.executable, str(mutant.file("py"))], capture_output=True, text=True, timeout=_TIMEOUT, env=environment, cwd=CACHE, check=False)
-    found = _METRIC.search(plain.stdout)
+    printed: list[bytes] = []
+    recording = launch.watch(launch.Target(str(mutant.file("py"))), launch.Limits(timeout=_TIMEOUT), None, printed.append)
+    codec.save(recording, mutant.file("jsonl"))
+    end, output, error = recording.end, b"".join(printed).decode(errors="replace"), ""
+    if end is None or end.reason != "finished":
+        command = [sys.executable, str(mutant.file("py"))]
+        plain = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, cwd=CACHE, check=False)
+        output, error = plain.stdout, plain.stderr[-300:] if plain.returncode else ""
+    found = _METRIC.search(output)
     score = float(found.group(1)) if found else math.nan
-    command = [sys.executable, "-m", "nndoctor", "check", "--no-trials", "--quiet", "--fail-on", "never", "--save", str(mutant.file("jsonl")), str(mutant.file("py"))]
-    watched = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, env=environment, cwd=Path(__file__).parents[2], check=False)
-    error = "" if watched.returncode in (0, 1, 3) else watched.stderr[-500:]
-    result = {"script": digest, "score": score if math.isfinite(score) else None, "failed": plain.returncode, "stderr": plain.stderr[-300:], "watch": error}
+    result = {"script": digest, "score": score if math.isfinite(score) else None, "error": error}
     mutant.file("json").write_text(json.dumps(result), encoding="utf-8")
 
 
@@ -92,6 +100,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
+    os.environ["OMP_NUM_THREADS"] = "1"
     every = list(mutants(options.each, options.seeds))
     with ThreadPoolExecutor(options.jobs) as pool:
         for i, (mutant, _) in enumerate(zip(every, pool.map(_made, every), strict=True), 1):

@@ -63,7 +63,7 @@ def verdicts(every: Iterable[Mutant]) -> list[Verdict]:
     out = []
     for m in made:
         result, base = results[m.name], as_it_is.get((m.base.name, m.seed))
-        if base is None or (result["failed"] and "Error" in result["stderr"] and "nan" not in result["stderr"].lower()):
+        if base is None or ("Error" in result["error"] and "nan" not in result["error"].lower()):
             continue  # the operator does not fit this base after all
         try:
             recording = codec.load(m.file("jsonl"))

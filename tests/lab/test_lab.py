@@ -54,20 +54,20 @@ def test_calibration_finds_the_slope_that_answers_were_drawn_with() -> None:
     odds = [draw.uniform(-1, 6) for _ in range(4000)]
     known = [(o, draw.random() < 1 / (1 + math.exp(-0.5 * o))) for o in odds]
 
-    slope, offset = fit(known)
-    raw = calibration_error([(1 / (1 + math.exp(-o)), r) for o, r in known])
-    mended = calibration_error([(Calibration(slope, offset).confidence(o), r) for o, r in known])
+    learnt = fit(known)
+    raw = calibration_error([(Calibration().confidence(o), r) for o, r in known])
+    mended = calibration_error([(learnt.confidence(o), r) for o, r in known])
 
-    assert slope == pytest.approx(0.5, abs=0.06)
-    assert offset == pytest.approx(0.0, abs=0.15)
+    assert learnt.slope == pytest.approx(0.5, abs=0.06)
+    assert learnt.offset == pytest.approx(0.0, abs=0.15)
     assert raw > 0.08 > 0.03 > mended
 
 
 def test_few_answers_move_little() -> None:
     """Five right answers are no proof of certainty."""
-    slope, offset = fit([(1.0, True)] * 5)
+    learnt = fit([(1.0, True)] * 5)
 
-    assert abs(slope - 1) < 0.5 and abs(offset) < 0.8
+    assert abs(learnt.slope - 1) < 0.5 and abs(learnt.offset) < 0.8
 
 
 def test_shipped_calibration_goes_both_ways() -> None:
