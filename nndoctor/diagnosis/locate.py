@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from nndoctor.diagnosis.rank import Scored
 from nndoctor.record.model import Place
+from nndoctor.symptoms.catalogue import SOURCE
 from nndoctor.symptoms.view import View
 
 
 def location_of(scored: Scored, view: View) -> tuple[Place | None, str | None]:
     """Line and module."""
+    written = next((s.place for s in scored.evidence if s.name in SOURCE), None)
+    if written is not None:
+        return written, None
     if scored.cause.stage == "optimization" and view.recording.optimizers:
         return view.recording.optimizers[0].place, None
     decisive = [s for s in scored.evidence if s.name in scored.cause.needs] or scored.evidence

@@ -22,6 +22,7 @@ from typing import Any
 
 from nndoctor.errors import FileError
 from nndoctor.probe.landlock import command_prefix
+from nndoctor.probe.source import hints
 from nndoctor.record.codec import assemble, decode
 from nndoctor.record.model import FORMAT, End, Header, Recording, Step
 from nndoctor.version import __version__
@@ -108,6 +109,8 @@ def watch(
     for failure in (records.failure, output.failure):
         if failure is not None:
             raise failure
+    if trial is None:
+        recording.hints = hints(recording)
     return recording
 
 

@@ -528,6 +528,16 @@ class ChangeMade:
 
 
 @dataclass
+class SourceHint:
+    """A line of the user's files that looks like a slip: `uncalled:METHOD` or `moved-apart`. Whether it was reached is not known."""
+
+    kind: ClassVar[str] = "hint"
+    what: str
+    place: Place
+    text: str
+
+
+@dataclass
 class Problem:
     """A part of the watch that could not do its work; the rest of the recording stands."""
 
@@ -561,7 +571,7 @@ class End:
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, SourceHint, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -594,6 +604,7 @@ class Recording:
     calls: list[Call] = field(default_factory=list)
     modes: list[ModuleMode] = field(default_factory=list)
     nonfinite: list[NonFinite] = field(default_factory=list)
+    hints: list[SourceHint] = field(default_factory=list)
     changes: list[ChangeMade] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     end: End | None = None

@@ -15,6 +15,7 @@ from nndoctor.symptoms import (
     labels,
     loop,
     settings,
+    source,
     structure,
     validation,
     weights,
@@ -22,9 +23,11 @@ from nndoctor.symptoms import (
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
-_SUBJECTS = (curves, breakdown, inputs, labels, validation, structure, capacity, activations, gradients, weights, settings, loop)
+_SUBJECTS = (curves, breakdown, inputs, labels, validation, structure, capacity, activations, gradients, weights, settings, loop, source)
 CATALOGUE: tuple[SymptomInfo, ...] = tuple(info for subject in _SUBJECTS for info in subject.INFO)
 NAMES = frozenset(info.name for info in CATALOGUE)
+# What the script's text shows: it points at the very line.
+SOURCE = frozenset(info.name for info in CATALOGUE if info.subject == "source")
 # What is read off the run directly, rather than inferred from how it went.
 FACTS = frozenset(info.name for info in CATALOGUE if info.subject in ("structure", "loop") or info.fact)
 
