@@ -13,14 +13,17 @@ from tests.accuracy import Case, Malformed, Outcome
 
 ALL = accuracy.load()
 QUICK = [case for case in ALL if case.quick]
-CAUSES = load_causes()
+# One cause for each kind of change, and those that a trial alone puts first; the others are tried by `make accuracy`.
+TRIED = frozenset({
+    "loss-input", "saturating-activation", "input-not-normalized", "missing-step", "lr-too-high", "lr-too-low", "lr-schedule",
+    "over-regularization", "not-shuffled", "class-imbalance", "optimizer-mismatch", "bad-initialization",
+})  # fmt: skip
 
 
 @pytest.mark.parametrize("case", QUICK, ids=lambda case: case.name)
 def test_right_cause_comes_first_and_healthy_twin_gets_none(case: Case) -> None:
     """A sick script is given a right cause first; nothing at warning or above is said of a healthy one."""
-    # A cause without a cure is never confirmed: its trials would only cost time here.
-    outcome = accuracy.run(case, trials=not case.sick or bool(CAUSES[case.cause].cures))
+    outcome = accuracy.run(case, trials=not case.sick or case.cause in TRIED)
 
     assert outcome.error == ""
     if case.sick:
