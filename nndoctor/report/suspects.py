@@ -117,10 +117,10 @@ def further_suspects(page: Page, suspects: list[Suspect], verbose: bool) -> None
 
 
 def comments(page: Page, diagnosis: Diagnosis) -> None:
-    """What comments in the user's files silence, and those that silence nothing: a line each."""
+    """What comments in the user's files silence, and those that silence nothing."""
     for suspect in diagnosis.silenced:
         where = f" at {place(suspect.location)}" if suspect.location else ""
-        page.line(("silenced  ", "dim"), clean(suspect.cause.title), (f" ({suspect.cause.id}), by a comment{where}", "dim"))
+        page.prose(("silenced  ", "dim"), clean(suspect.cause.title), (f" ({suspect.cause.id}), by a comment{where}", "dim"))
     for comment in diagnosis.unused_comments:
         page.prose(("unused  ", "dim"), f"{place(comment.place)}: {unused(comment)}")
 
