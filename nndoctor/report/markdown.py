@@ -19,7 +19,7 @@ from nndoctor.report import facts
 from nndoctor.report.finding import surety
 from nndoctor.report.frame import code_frame
 from nndoctor.report.marks import code, fenced, literal
-from nndoctor.report.suspects import fixes, unused
+from nndoctor.report.suspects import fixes
 from nndoctor.report.trials import score, sentence
 from nndoctor.report.words import count, number, percent
 from nndoctor.symptoms.model import Symptom
@@ -174,7 +174,7 @@ class _Pack:
             where = f" at {self._place(suspect.location)}" if suspect.location else ""
             rows.append(f"silenced by a comment: {self._said(suspect.cause.title)} ({code(suspect.cause.id)}){where}")
         for comment in self._diagnosis.unused_comments[: self._size.others]:
-            rows.append(f"{self._place(comment.place)}: {self._said(unused(comment))}")
+            rows.append(f"{code(comment.words)} at {self._place(comment.place)} silences nothing: {self._said(comment.reason)}")
         return ["## Comments", _bullets(rows)] if rows else []
 
     def _traceback(self) -> list[str]:

@@ -120,9 +120,10 @@ def comments(page: Page, diagnosis: Diagnosis) -> None:
     """What comments in the user's files silence, and those that silence nothing."""
     for suspect in diagnosis.silenced:
         where = f" at {place(suspect.location)}" if suspect.location else ""
-        page.prose(("silenced  ", "dim"), clean(suspect.cause.title), (f" ({suspect.cause.id}), by a comment{where}", "dim"))
+        words = (clean(suspect.cause.title), (f" ({suspect.cause.id}), by a comment{where}", "dim"))
+        page.prose(*words, label=("silenced", "dim"), hang=_MARGIN + 1)
     for comment in diagnosis.unused_comments:
-        page.prose(("unused  ", "dim"), f"{place(comment.place)}: {unused(comment)}")
+        page.prose(f"{place(comment.place)}: {unused(comment)}", label=("unused", "dim"), hang=_MARGIN + 1)
 
 
 def notes(page: Page, suspects: list[Suspect], verbose: bool) -> None:
