@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nndoctor.config import Settings
 from nndoctor.errors import FileError
+from nndoctor.report.formats import FORMATS
 from nndoctor.report.page import Look
 
 if TYPE_CHECKING:
+    from nndoctor.diagnosis.engine import DiagnosisOptions
     from nndoctor.diagnosis.model import Diagnosis, Trial
     from nndoctor.probe.launch import Limits, Target
     from nndoctor.record.model import Recording
@@ -26,11 +29,24 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class Delivery:
-    """Where a report goes and how it looks there; `output` None is stdout."""
+    """One report: where it goes and how it looks there; `output` None is stdout."""
 
     format: str = "text"
     output: Path | None = None
     look: Look = field(default_factory=Look)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What lets findings pass: those in the file `baseline`, or all there are, which are then written to `write`."""
+
+    baseline: Path | None = None
+    write: Path | None = None
+
+    @property
+    def read_only(self) -> Path | None:
+        """The baseline, where it is not to be written anew."""
+        return self.baseline if self.baseline != self.write else None
 
 
 @dataclass(frozen=True)
@@ -43,46 +59,75 @@ class Tries:
 
 
 def check(
-    target: Target, settings: Settings, delivery: Delivery, save: Path | None = None, quiet: bool = False, tries: Tries | None = None
-) -> Diagnosis:
-    """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be written."""
-    ensure_writable([path for path in (delivery.output, save) if path is not None], Path(target.script))
+    target: Target, settings: Settings, deliveries: Sequence[Delivery], gate: Gate | None = None, save: Path | None = None,
+    quiet: bool = False, tries: Tries | None = None,
+) -> Diagnosis:  # fmt: skip
+    """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be read or written."""
+    gate = gate or Gate()
+    ensure_writable([*(d.output for d in deliveries), save, gate.write], [Path(target.script), gate.read_only])
+    known = known_findings(gate)
     recording = watch(target, settings, quiet)
     keep(recording, save)
     diagnosis = try_cures(find_causes(recording, settings), target, settings, tries or Tries(), quiet)
-    deliver(render(diagnosis, delivery), delivery.output)
-    return diagnosis
+    return hand_over(weigh(diagnosis, settings, known), deliveries, gate)
 
 
-def diagnose(recording: Recording, settings: Settings, delivery: Delivery) -> Diagnosis:
-    """Diagnose a recording, and report it. Needs neither torch nor the script."""
-    diagnosis = find_causes(recording, settings)
-    deliver(render(diagnosis, delivery), delivery.output)
-    return diagnosis
+def diagnose(path: Path, settings: Settings, deliveries: Sequence[Delivery], gate: Gate | None = None) -> Diagnosis:
+    """Diagnose the recording in a file, and report it. Needs neither torch nor the script. Raises FileError as `check` does."""
+    from nndoctor.record.codec import load
+
+    gate = gate or Gate()
+    ensure_writable([*(d.output for d in deliveries), gate.write], [path, gate.read_only])
+    known = known_findings(gate)
+    diagnosis = find_causes(load(path), settings)
+    return hand_over(weigh(diagnosis, settings, known), deliveries, gate)
+
+
+def known_findings(gate: Gate) -> frozenset[str] | None:
+    """The fingerprints in the baseline; None where none was named. Raises FileError."""
+    from nndoctor.findings.baseline import read_baseline
+
+    return read_baseline(gate.baseline) if gate.baseline is not None else None
 
 
 def find_causes(recording: Recording, settings: Settings) -> Diagnosis:
-    """The diagnosis of a recording, as the user's settings want it."""
-    from nndoctor.diagnosis.engine import DiagnosisOptions, diagnose
+    """The diagnosis of a recording, as the user's settings and the comments in the user's files want it."""
+    from nndoctor.diagnosis.engine import diagnose, set_aside
+    from nndoctor.findings.comments import Comments
+    from nndoctor.knowledge.loader import load_causes
 
-    return diagnose(recording, DiagnosisOptions(settings.select, settings.ignore, settings.thresholds))
+    diagnosis = diagnose(recording, options_of(settings))
+    comments = Comments(recording)
+    unused = comments.unused(diagnosis, load_causes(), everything=not settings.select and not settings.ignore)
+    return replace(set_aside(diagnosis, comments.silence, options_of(settings)), unused_comments=unused)
 
 
 def try_cures(diagnosis: Diagnosis, target: Target, settings: Settings, tries: Tries, quiet: bool) -> Diagnosis:
     """Run the same probe again with the cause of each leading suspect removed."""
-    from nndoctor.diagnosis.engine import DiagnosisOptions, chosen_causes
+    from nndoctor.diagnosis.engine import chosen_causes, set_aside
+    from nndoctor.findings.comments import Comments
     from nndoctor.report.trials import live_table
     from nndoctor.trials.laboratory import Laboratory
     from nndoctor.trials.run import Budget, try_suspects
 
     if (diagnosis.verdict != "sick" and not diagnosis.failing) or tries.most == 0:
         return diagnosis
-    causes = chosen_causes(DiagnosisOptions(settings.select, settings.ignore))
+    silenced = {s.cause.id for s in diagnosis.silenced}
+    causes = {name: cause for name, cause in chosen_causes(options_of(settings)).items() if name not in silenced}
     with (
         Laboratory(target, limits_of(settings), diagnosis.recording, tries.fork) as laboratory,
         live_table(quiet) as table,
     ):
-        return try_suspects(diagnosis, causes, laboratory, Budget(tries.most, tries.seconds), table.show)
+        tried = try_suspects(diagnosis, causes, laboratory, Budget(tries.most, tries.seconds), table.show)
+    return set_aside(tried, Comments(diagnosis.recording).silence, options_of(settings))
+
+
+def weigh(diagnosis: Diagnosis, settings: Settings, known: frozenset[str] | None) -> Diagnosis:
+    """The diagnosis with a fingerprint on each finding, and with what makes a build fail; `known` None: no baseline."""
+    from nndoctor.findings.baseline import compared, fingerprinted
+
+    marked = replace(fingerprinted(diagnosis), fail_on=settings.fail_on)
+    return compared(marked, known) if known is not None else marked
 
 
 def try_change(target: Target, settings: Settings, spelling: str, delivery: Delivery, quiet: bool, fork: bool = True) -> Trial:
@@ -96,7 +141,7 @@ def try_change(target: Target, settings: Settings, spelling: str, delivery: Deli
     from nndoctor.trials.laboratory import Laboratory
 
     change = parse(spelling)
-    ensure_writable([path for path in (delivery.output,) if path is not None], Path(target.script))
+    ensure_writable([delivery.output], [Path(target.script)])
     with Laboratory(target, limits_of(settings), None, fork) as laboratory:
         with screen(f"{target.script}, as it is", settings.steps, settings.seconds, quiet) as shown:
             before = laboratory.control(shown.on_record)
@@ -105,6 +150,13 @@ def try_change(target: Target, settings: Settings, spelling: str, delivery: Deli
     made = replace(compare(change, "", before, after), way=way)
     deliver(comparison(made, before, after, delivery.format == "json", delivery.look), delivery.output)
     return made
+
+
+def options_of(settings: Settings) -> DiagnosisOptions:
+    """What a diagnosis needs to know of the settings."""
+    from nndoctor.diagnosis.engine import DiagnosisOptions
+
+    return DiagnosisOptions(settings.select, settings.ignore, settings.thresholds)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -131,15 +183,48 @@ def keep(recording: Recording, path: Path | None) -> None:
         save(recording, path)
 
 
+def hand_over(diagnosis: Diagnosis, deliveries: Sequence[Delivery], gate: Gate) -> Diagnosis:
+    """Write every report, the job's summary where the reports are for GitHub, and the baseline; the diagnosis as it is then.
+
+    A baseline that is written knows all findings at once: this run passes by it.
+    """
+    from nndoctor.findings.baseline import compared, written
+
+    if gate.write is not None and diagnosis.verdict == "inconclusive":
+        sys.stderr.write(f"nndoctor: {gate.write}: not written, as there is no diagnosis\n")
+    elif gate.write is not None:
+        diagnosis = compared(diagnosis, {s.fingerprint for s in diagnosis.suspects})
+        deliver(written(diagnosis), gate.write)
+    for delivery in deliveries:
+        deliver(render(diagnosis, delivery), delivery.output)
+    if any(d.format == "github" for d in deliveries):
+        add_to_summary(FORMATS["markdown"](diagnosis, Look()))
+    return diagnosis
+
+
 def render(diagnosis: Diagnosis, delivery: Delivery) -> str:
     """The report in the format that was asked for."""
-    from nndoctor.report import json, text
-
-    return json.render(diagnosis) if delivery.format == "json" else text.render(diagnosis, delivery.look)
+    return FORMATS[delivery.format](diagnosis, delivery.look)
 
 
-def ensure_writable(paths: list[Path], source: Path) -> None:
-    """Refuse, before minutes are spent, to write where we cannot or over what we were given to read. Raises FileError."""
+def add_to_summary(markdown: str) -> None:
+    """Append to the page that GitHub shows for a job, where there is one. The build does not fail for the lack of it."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as page:
+            page.write(markdown)
+    except OSError as e:
+        sys.stderr.write(f"nndoctor: GITHUB_STEP_SUMMARY: {path}: cannot be written: {e.strerror}\n")
+
+
+def ensure_writable(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
+    """Refuse, before minutes are spent, to write where we cannot or over what we were given to read. Raises FileError.
+
+    None stands for a file that was not asked for.
+    """
+    paths = [path for path in outputs if path is not None]
     for i, path in enumerate(paths):
         if path.is_dir():
             raise FileError(f"{path}: is a directory; name a file")
@@ -147,10 +232,10 @@ def ensure_writable(paths: list[Path], source: Path) -> None:
             raise FileError(f"{path}: the directory {path.parent} does not exist")
         if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
             raise FileError(f"{path}: cannot be written: permission denied")
-        if path.exists() and source.exists() and path.samefile(source):
+        if any(source is not None and path.exists() and source.exists() and path.samefile(source) for source in inputs):
             raise FileError(f"{path}: is what is to be read; name another file")
         if path.absolute() in [p.absolute() for p in paths[:i]]:
-            raise FileError(f"{path}: both the report and the recording; name two files")
+            raise FileError(f"{path}: two things are to be written to it; name two files")
 
 
 def deliver(words: str, output: Path | None) -> None:

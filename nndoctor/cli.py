@@ -6,36 +6,27 @@ ever imports torch.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nndoctor.errors import FileError, NndoctorError, UsageError
+from nndoctor.options import COLORS, CONFIG, FILE, ReportCommand, look_of, read, report_options
 from nndoctor.version import __version__
 
 if TYPE_CHECKING:
-    from nndoctor.checkup import Delivery
-    from nndoctor.config import Settings
     from nndoctor.diagnosis.model import Diagnosis
-    from nndoctor.report.page import Look
 
 EXIT_CLEAN = 0  # a diagnosis was made and nothing at or above --fail-on was found
 EXIT_FOUND = 1  # a diagnosis was made and something at or above --fail-on was found
 EXIT_USAGE = 2  # the command line, the configuration or a named file is wrong
 EXIT_NO_DIAGNOSIS = 3  # too little training was seen, or nndoctor itself failed
 
-_WIDTH = 80  # where no terminal says otherwise
-_FORMATS = click.Choice(["text", "json"])
-_FAIL_ON = click.Choice(["error", "warning", "note", "never"])
-_COLORS = click.Choice(["auto", "always", "never"])
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+_LIST_FORMATS = click.Choice(["text", "json"])  # of what is no diagnosis
 
 
 def main() -> None:
@@ -117,32 +108,8 @@ def nndoctor() -> None:
     """A doctor for PyTorch training runs: runs your script, watches it learn, and tells what is wrong with it."""
 
 
-def _report_options(command: Command) -> Command:
-    """The options of every command that ends in a report."""
-    for option in reversed(
-        [
-            click.option("--format", type=_FORMATS, help="Report for a person or for a machine.  [default: text]"),
-            click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to FILE."),
-            click.option("--verbose", is_flag=True, help="Add layers, settings, symptoms, and what was ruled out."),
-            click.option("--color", type=_COLORS, default="auto", help="Colour the text report.  [default: auto]"),
-            click.option(
-                "--fail-on", type=_FAIL_ON, help="Exit with 1 for a finding of this severity or worse.  [default: warning]"
-            ),
-            click.option(
-                "--select", multiple=True, metavar="IDS", help="Suspect only these causes; commas between, or repeated."
-            ),
-            click.option("--ignore", multiple=True, metavar="IDS", help="Never suspect these causes."),
-            click.option(
-                "--config", type=click.Path(path_type=Path), metavar="FILE",
-                help="Settings in YAML or TOML, instead of [tool.nndoctor] in the nearest pyproject.toml.",
-            ),
-        ]
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
 @nndoctor.command(
+    cls=ReportCommand,
     short_help="Watch a script train, and tell what is wrong with it.",
     # The first word that is no option ends the options: the rest is the script's, whatever it looks like.
     context_settings={"allow_interspersed_args": False},
@@ -152,6 +119,8 @@ def _report_options(command: Command) -> Command:
         "nndoctor check -m package.train --lr 0.1",
         "nndoctor check --steps 1000 --seconds 300 train.py",
         "nndoctor check --format json --quiet train.py > report.json",
+        "nndoctor check --format sarif --output a.sarif --format text train.py",
+        "nndoctor check --write-baseline known.json train.py      and from then on --baseline known.json",
         "nndoctor check --ignore dataset-too-small,class-imbalance --fail-on error train.py",
     ),
 )
@@ -160,19 +129,19 @@ def _report_options(command: Command) -> Command:
 @click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
 @click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds, come what may.  [default: 600]")
 @click.option(
-    "--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the recording, for `nndoctor diagnose`."
+    "--save", type=FILE, metavar="FILE", help="Keep the recording, for `nndoctor diagnose`."
 )
 @click.option("--trials", type=int, metavar="N", help="Try the cures of the leading suspects, in N runs at most.  [default: 12]")
 @click.option("--no-trials", is_flag=True, help="Try nothing: judge by what was seen.")
 @click.option("--budget", type=float, metavar="S", help="Spend S seconds on all trials together.  [default: 60]")
 @click.option("--no-fork", is_flag=True, help="Run every trial afresh, also where a fork of the script would do.")
 @click.option("--quiet", is_flag=True, help="Show neither the script's output nor the progress.")
-@_report_options
+@report_options
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
 def check(
     script: str, arguments: tuple[str, ...], module: bool, save: Path | None, quiet: bool, no_trials: bool, no_fork: bool,
-    **options: Any,
+    baseline: Path | None, write_baseline: Path | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run SCRIPT as `python SCRIPT ARGS` would, watch its first training steps, and report what is wrong.
 
@@ -187,11 +156,11 @@ def check(
 
     if not module:
         _require_script(Path(script))
-    settings, delivery = _read(options, Path() if module else Path(script).parent)
+    settings, deliveries = read(options, Path() if module else Path(script).parent)
     target = Target(script=script, arguments=arguments, module=module)
     tries = checkup.Tries(0 if no_trials else settings.trials, settings.budget, not no_fork)
-    diagnosis = checkup.check(target, settings, delivery, save, quiet, tries)
-    return exit_code(diagnosis, settings.fail_on)
+    gate = checkup.Gate(baseline, write_baseline)
+    return exit_code(checkup.check(target, settings, deliveries, gate, save, quiet, tries))
 
 
 @nndoctor.command(
@@ -214,18 +183,15 @@ def check(
 @click.option("--timeout", type=float, metavar="S", help="Stop a run after S seconds, come what may.  [default: 600]")
 @click.option("--no-fork", is_flag=True, help="Run the trial afresh, also where a fork of the script would do.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-@click.option("--format", type=_FORMATS, help="For a person or for a machine.  [default: text]")
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the comparison to FILE.")
-@click.option("--color", type=_COLORS, default="auto", help="Colour the text.  [default: auto]")
-@click.option(
-    "--config", type=click.Path(path_type=Path), metavar="FILE",
-    help="Settings in YAML or TOML, instead of [tool.nndoctor] in the nearest pyproject.toml.",
-)  # fmt: skip
+@click.option("--format", type=_LIST_FORMATS, help="For a person or for a machine.  [default: text]")
+@click.option("--output", type=FILE, metavar="FILE", help="Write the comparison to FILE.")
+@click.option("--color", type=COLORS, default="auto", help="Colour the text.  [default: auto]")
+@CONFIG
 @click.argument("script", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
 def try_(
     change: str | None, listed: bool, script: str | None, arguments: tuple[str, ...], module: bool, quiet: bool, no_fork: bool,
-    color: str, **options: Any,
+    color: str, format: str | None, output: Path | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run SCRIPT twice, as it is and with one CHANGE of the run, and print both curves and what came of it.
 
@@ -238,44 +204,43 @@ def try_(
     from nndoctor.report.trials import change_list
 
     if listed:
-        checkup.deliver(change_list(KINDS, _look(color)), None)
+        checkup.deliver(change_list(KINDS, look_of(color)), None)
         return EXIT_CLEAN
     if script is None or change is None:
         raise click.UsageError(f"missing {'SCRIPT' if change else '--change'}")
     parse(change)
     if not module:
         _require_script(Path(script))
-    given = {**options, "color": color, "verbose": False, "select": (), "ignore": ()}
-    settings, delivery = _read(given, Path() if module else Path(script).parent)
+    one = {"format": (format,) if format else (), "output": (output,) if output else ()}
+    given = {**options, **one, "color": color, "verbose": False, "select": (), "ignore": ()}
+    settings, (delivery, *_) = read(given, Path() if module else Path(script).parent)
     target = Target(script=script, arguments=arguments, module=module)
     made = checkup.try_change(target, settings, change, delivery, quiet, not no_fork)
     return EXIT_CLEAN if made.possible else EXIT_NO_DIAGNOSIS
 
 
 @nndoctor.command(
+    cls=ReportCommand,
     short_help="Judge a recording that `check --save` has kept.",
     epilog=_examples(
         "nndoctor diagnose run.jsonl --verbose", "nndoctor diagnose run.jsonl --format json --output report.json"
     ),
 )
-@_report_options
-@click.argument("recording", type=click.Path(path_type=Path))
-def diagnose(recording: Path, **options: Any) -> int:
+@report_options
+@click.argument("recording", type=FILE)
+def diagnose(recording: Path, baseline: Path | None, write_baseline: Path | None, **options: Any) -> int:
     """Judge a RECORDING that `nndoctor check --save` has kept. Needs neither torch nor the script."""
     from nndoctor import checkup
-    from nndoctor.record import codec
 
-    settings, delivery = _read(options, Path())
-    checkup.ensure_writable([p for p in (delivery.output,) if p is not None], recording)
-    diagnosis = checkup.diagnose(codec.load(recording), settings, delivery)
-    return exit_code(diagnosis, settings.fail_on)
+    settings, deliveries = read(options, Path())
+    return exit_code(checkup.diagnose(recording, settings, deliveries, checkup.Gate(baseline, write_baseline)))
 
 
 @nndoctor.command(
     short_help="Show the whole page on one cause.",
     epilog=_examples("nndoctor explain lr-too-high", "nndoctor explain loss-input --color always | less -R"),
 )
-@click.option("--color", type=_COLORS, default="auto", help="Colour the page.  [default: auto]")
+@click.option("--color", type=COLORS, default="auto", help="Colour the page.  [default: auto]")
 @click.argument("cause", metavar="ID")
 def explain(cause: str, color: str) -> None:
     """Show the whole page on one cause: what it is, why it hurts, what speaks for it, and how to mend it."""
@@ -287,7 +252,7 @@ def explain(cause: str, color: str) -> None:
     causes = load_causes()
     if cause not in causes:
         raise UsageError(_unknown_cause(cause, list(causes), [s.name for s in CATALOGUE]))
-    deliver(cause_page(causes[cause], CATALOGUE, _look(color)), None)
+    deliver(cause_page(causes[cause], CATALOGUE, look_of(color)), None)
 
 
 @nndoctor.command(
@@ -295,8 +260,8 @@ def explain(cause: str, color: str) -> None:
     epilog=_examples("nndoctor causes", "nndoctor causes --documents", "nndoctor causes --format json"),
 )
 @click.option("--documents", is_flag=True, help="Show what serves each claim of the documents that causes are drawn from.")
-@click.option("--format", type=_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
-@click.option("--color", type=_COLORS, default="auto", help="Colour the list.  [default: auto]")
+@click.option("--format", type=_LIST_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
+@click.option("--color", type=COLORS, default="auto", help="Colour the list.  [default: auto]")
 def causes(documents: bool, format: str, color: str) -> None:
     """List every cause that can be named, by the stage of training at which it lies."""
     from nndoctor.checkup import deliver
@@ -307,37 +272,43 @@ def causes(documents: bool, format: str, color: str) -> None:
     found = load_causes().values()
     if documents:
         texts = load_documents().values()
-        deliver(coverage_json(texts, found) if format == "json" else coverage(texts, found, _look(color)), None)
+        deliver(coverage_json(texts, found) if format == "json" else coverage(texts, found, look_of(color)), None)
         return
-    deliver(cause_list_json(found) if format == "json" else cause_list(found, _look(color)), None)
+    deliver(cause_list_json(found) if format == "json" else cause_list(found, look_of(color)), None)
 
 
 @nndoctor.command(
     short_help="List everything that is measured.",
     epilog=_examples("nndoctor symptoms", "nndoctor symptoms --verbose", "nndoctor symptoms --format json"),
 )
-@click.option("--format", type=_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
+@click.option("--format", type=_LIST_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
 @click.option("--verbose", is_flag=True, help="Add the reason and source of each threshold.")
-@click.option("--color", type=_COLORS, default="auto", help="Colour the list.  [default: auto]")
+@click.option("--color", type=COLORS, default="auto", help="Colour the list.  [default: auto]")
 def symptoms(format: str, verbose: bool, color: str) -> None:
     """List everything that is measured, with the threshold from which it counts."""
     from nndoctor.checkup import deliver
     from nndoctor.report.explain import symptom_list, symptom_list_json
     from nndoctor.symptoms.catalogue import CATALOGUE
 
-    deliver(symptom_list_json(CATALOGUE) if format == "json" else symptom_list(CATALOGUE, _look(color, verbose)), None)
+    deliver(symptom_list_json(CATALOGUE) if format == "json" else symptom_list(CATALOGUE, look_of(color, verbose)), None)
 
 
-def exit_code(diagnosis: Diagnosis, fail_on: str) -> int:
+@nndoctor.command(
+    short_help="Print the JSON schema of `--format json`.", epilog=_examples("nndoctor schema > nndoctor.schema.json")
+)
+def schema() -> None:
+    """Print the JSON schema that every report of `--format json` fulfils."""
+    from nndoctor.checkup import deliver
+    from nndoctor.report.json import schema_text
+
+    deliver(schema_text(), None)
+
+
+def exit_code(diagnosis: Diagnosis) -> int:
     """What the command returns for a diagnosis. A run that raised is no different, if it could be judged."""
-    from nndoctor.knowledge.model import SEVERITIES
-
     if diagnosis.verdict == "inconclusive":
         return EXIT_NO_DIAGNOSIS
-    if fail_on == "never":
-        return EXIT_CLEAN
-    grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    return EXIT_FOUND if any(s.severity in grave for s in diagnosis.suspects) else EXIT_CLEAN
+    return EXIT_FOUND if diagnosis.fails else EXIT_CLEAN
 
 
 def _require_script(script: Path) -> None:
@@ -349,28 +320,6 @@ def _require_script(script: Path) -> None:
         meant = f"`nndoctor check -m {script}`, if you meant a module"
         hint = meant if dotted else "name the script that you would give to python"
         raise FileError(f"{script}: no such file; {hint}")
-
-
-def _read(options: dict[str, Any], start: Path) -> tuple[Settings, Delivery]:
-    """Settings and the report's way out, from the options that the reporting commands share."""
-    from nndoctor import config
-    from nndoctor.checkup import Delivery
-
-    output, verbose, color, file = (options.pop(name) for name in ("output", "verbose", "color", "config"))
-    lists = {name: list(options.pop(name)) or None for name in ("select", "ignore")}
-    settings = config.settings(file, start, {**options, **lists})
-    look = _look(color, verbose, output is not None)
-    return settings, Delivery(settings.format, output, look)
-
-
-def _look(color: str, verbose: bool = False, to_file: bool = False) -> Look:
-    """Width and colour of what stdout is, or of a file. https://no-color.org"""
-    from nndoctor.report.page import Look
-
-    terminal = sys.stdout.isatty() and not to_file
-    wanted = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    columns = shutil.get_terminal_size((_WIDTH, 24)).columns if not to_file else _WIDTH
-    return Look(columns, color == "always" or (color == "auto" and wanted), verbose)
 
 
 def _unknown_cause(name: str, known: list[str], measured: list[str]) -> str:

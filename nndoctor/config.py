@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from nndoctor.errors import FileError, UsageError
+from nndoctor.report.formats import FORMATS
 
-FORMATS = ("text", "json")
 FAIL_ON = ("error", "warning", "note", "never")
 EXAMPLE = "for example `steps: 500` in YAML, `steps = 500` in TOML"
 
@@ -239,7 +239,7 @@ KEYS: dict[str, Callable[[Any, Names], Any]] = {
     "trials": _count,
     "budget": _positive,
     "fail-on": _one_of(FAIL_ON),
-    "format": _one_of(FORMATS),
+    "format": _one_of(tuple(FORMATS)),
     "select": _causes,
     "ignore": _causes,
     "thresholds": _thresholds,

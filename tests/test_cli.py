@@ -23,7 +23,7 @@ from nndoctor.record.model import Recording, Step
 from nndoctor.version import __version__
 from tests.report import samples
 
-COMMANDS = ("check", "diagnose", "explain", "causes", "symptoms", "try")
+COMMANDS = ("check", "diagnose", "explain", "causes", "schema", "symptoms", "try")
 SCRIPT = """
 import sys
 import torch
@@ -337,7 +337,7 @@ def test_width_of_the_terminal(
         (["check", "--output", "folder", "train.py"], "folder: is a directory; name a file"),
         (["check", "--output", "train.py", "train.py"], "train.py: is what is to be read; name another file"),
         (["check", "--save", "./train.py", "train.py"], "train.py: is what is to be read; name another file"),
-        (["check", "--save", "a", "--output", "a", "train.py"], "a: both the report and the recording; name two files"),
+        (["check", "--save", "a", "--output", "a", "train.py"], "a: two things are to be written to it; name two files"),
         (["diagnose", "gone.jsonl"], "gone.jsonl: cannot be read: No such file or directory"),
         (["diagnose", "train.py"], "train.py: not a recording"),
         (["explain", "lr-to-high"], "'lr-to-high' is no cause; did you mean 'lr-too-high'? `nndoctor causes` lists"),

@@ -88,8 +88,8 @@ def test_readme_shows_a_true_report() -> None:
 def test_readme_names_what_exists() -> None:
     """Each command, option, file and make target that the README mentions is there."""
     words = readme()
-    commands = set(re.findall(r"nndoctor (check|try|diagnose|explain|causes|symptoms)\b", words))
-    helps = {name: check(name, "--help", cwd=ROOT).stdout for name in ("check", "try", "diagnose", "explain", "causes", "symptoms")}
+    commands = set(re.findall(r"nndoctor (check|try|diagnose|explain|causes|schema|symptoms)\b", words))
+    helps = {name: check(name, "--help", cwd=ROOT).stdout for name in ("check", "try", "diagnose", "explain", "causes", "schema", "symptoms")}
     known = set(re.findall(r"--[a-z-]+", "".join(helps.values())))
     theirs = {"--epochs", "--lr"}  # of scripts that are checked
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

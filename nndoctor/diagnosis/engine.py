@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -65,6 +65,24 @@ def chosen_causes(options: DiagnosisOptions) -> dict[str, Cause]:
     """The causes that the user wants looked for, by id."""
     causes = load_causes(symptoms=NAMES)
     return {k: c for k, c in causes.items() if (not options.select or k in options.select) and k not in options.ignore}
+
+
+def set_aside(diagnosis: Diagnosis, silenced: Callable[[Suspect], bool], options: DiagnosisOptions) -> Diagnosis:
+    """The diagnosis without the suspects that the user does not want to hear of; the verdict is that of the others.
+
+    They are kept as `silenced`. Those that were considered and not told are dropped: no trial is made for them.
+    """
+    aside = [s for s in diagnosis.suspects if silenced(s)]
+    kept = [s for s in diagnosis.suspects if s not in aside]
+    found = replace(
+        diagnosis, suspects=kept, hidden=[s for s in diagnosis.hidden if not silenced(s)], silenced=[*diagnosis.silenced, *aside]
+    )
+    if diagnosis.verdict != "sick" or any(s.severity != "note" for s in kept):
+        return found
+    view = View(diagnosis.recording, options.thresholds)
+    verdict = _verdict(view, kept, failing=False)
+    reasons = _reasons(view, diagnosis.symptoms, verdict, failing=False)
+    return replace(found, verdict=verdict, reasons=reasons, suspects=kept if verdict != "inconclusive" else [], failing=False)
 
 
 def _failing(view: View, symptoms: list[Symptom]) -> bool:

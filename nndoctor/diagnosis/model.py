@@ -60,6 +60,8 @@ class Suspect:
     module: str | None = None
     trial: Trial | None = None
     consequence_of: str | None = None  # id of the suspect above that explains it
+    fingerprint: str = ""  # the same for the same cause at the same line of code, wherever that line has moved to
+    known: bool | None = None  # whether the baseline holds it; None: there is no baseline
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,15 @@ class RuledOut:
     """A cause that was looked for and not found, with the reason in words."""
 
     cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True)
+class UnusedComment:
+    """A comment that was to silence a finding, and silenced none."""
+
+    place: Place
+    words: str  # the comment as it stands
     reason: str
 
 
@@ -98,3 +109,17 @@ class Diagnosis:
     hidden: list[Suspect] = field(default_factory=list)  # considered and not told, ranked
     failing: bool = False  # the run plainly learns nothing although there is something to learn
     trials: list[Trial] = field(default_factory=list)  # all that were made, in order
+    silenced: list[Suspect] = field(default_factory=list)  # would be told, but for a comment on the user's line
+    unused_comments: list[UnusedComment] = field(default_factory=list)
+    fail_on: str = "warning"  # the least severity that makes a build fail, or "never"
+
+    def fails_by(self, suspect: Suspect) -> bool:
+        """Whether this suspect makes a build fail: severe enough, and not known from a baseline."""
+        if self.fail_on == "never" or suspect.known:
+            return False
+        return SEVERITIES.index(suspect.severity) <= SEVERITIES.index(self.fail_on)
+
+    @property
+    def fails(self) -> bool:
+        """Whether any suspect makes a build fail."""
+        return any(self.fails_by(s) for s in self.suspects)

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
-from pathlib import Path
 
 from rich.text import Text
 
+from nndoctor.findings.sources import find_source, source_lines
 from nndoctor.record.model import Place
 from nndoctor.report.words import clean
 
 CONTEXT = 2
-_ENCODING = re.compile(rb"coding[:=]\s*([-\w.]+)")  # PEP 263, in one of the first two lines
-
-
-def find_source(file: str, script: str) -> Path | None:
-    """The file where it lies now: as named, from the working directory, or beside the script."""
-    beside = Path(script).parent
-    for candidate in (Path(file), beside / file, beside / Path(file).name):
-        try:
-            if candidate.is_file():
-                return candidate
-        except (OSError, ValueError):  # a name that no file can have, such as "<string>" with a null in it
-            continue
-    return None
-
-
-def source_lines(path: Path) -> list[str]:
-    """The lines of a Python file in its own encoding; unreadable bytes become a replacement character."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return []
-    declared = _ENCODING.search(b"\n".join(data.split(b"\n", 2)[:2]))
-    encoding = declared.group(1).decode("ascii") if declared else "utf-8-sig"
-    try:
-        return data.decode(encoding, errors="replace").splitlines()
-    except LookupError:
-        return data.decode("utf-8", errors="replace").splitlines()
 
 
 def code_frame(place: Place, script: str) -> list[Text]:

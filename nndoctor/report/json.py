@@ -1,13 +1,15 @@
 """The report for a machine: one JSON document, schema version 1.
 
 JSON has no NaN. A number that is not finite is spelt as the string "nan", "inf" or "-inf", as in a recording; a
-number that was not measured is null. Fields are added within a schema version, never renamed or removed.
+number that was not measured is null. Fields are added within a schema version, never renamed or removed. `schema.json`
+beside this file says it all.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 from nndoctor.diagnosis.model import Curve, Diagnosis, RuledOut, Suspect, Trial
@@ -30,13 +32,16 @@ def render(diagnosis: Diagnosis) -> str:
             "nndoctor": __version__,
             "script": diagnosis.recording.header.script,
             "verdict": diagnosis.verdict,
-            "causes": [_suspect(s) for s in diagnosis.suspects],
+            "fail_on": diagnosis.fail_on,
+            "causes": [_suspect(s, diagnosis.fails_by(s)) for s in diagnosis.suspects],
             "run": _run(diagnosis.recording),
             "curve": _curve(diagnosis.curve, diagnosis.recording),
             "reasons": list(diagnosis.reasons),
             "symptoms": [_symptom(s) for s in diagnosis.symptoms],
             "ruled_out": [_ruled_out(r) for r in diagnosis.ruled_out],
             "trials": [trial_document(t) for t in diagnosis.trials],
+            "silenced": [_suspect(s, False) for s in diagnosis.silenced],
+            "unused_comments": [{**_located(c.place), "comment": c.words, "reason": c.reason} for c in diagnosis.unused_comments],
         }
     )
 
@@ -46,7 +51,12 @@ def dump(document: dict[str, Any]) -> str:
     return json.dumps(spelt(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _suspect(suspect: Suspect) -> dict[str, Any]:
+def schema_text() -> str:
+    """The JSON schema (draft 2020-12) of the document that `render` makes."""
+    return Path(__file__).with_name("schema.json").read_text(encoding="utf-8")
+
+
+def _suspect(suspect: Suspect, fails: bool) -> dict[str, Any]:
     cause, made, chosen = suspect.cause, suspect.trial, fixes(suspect)
     return {
         "id": cause.id,
@@ -62,6 +72,9 @@ def _suspect(suspect: Suspect) -> dict[str, Any]:
         "documents": list(cause.documents),
         "trial": trial_document(made) if made is not None else None,
         "consequence_of": suspect.consequence_of,
+        "fingerprint": suspect.fingerprint or None,
+        "known": suspect.known,
+        "fails": fails,
     }
 
 
@@ -72,7 +85,11 @@ def _location(suspect: Suspect) -> dict[str, Any] | None:
 
 
 def _place(place: Place | None) -> dict[str, Any] | None:
-    return None if place is None else {"file": place.file, "line": place.line}
+    return None if place is None else _located(place)
+
+
+def _located(place: Place) -> dict[str, Any]:
+    return {"file": place.file, "line": place.line}
 
 
 def _symptom(symptom: Symptom) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from nndoctor.diagnosis.model import Suspect
+from nndoctor.diagnosis.model import Diagnosis, Suspect, UnusedComment
 from nndoctor.knowledge.model import Fix
 from nndoctor.report.frame import code_frame
 from nndoctor.report.page import Page, Part, text
@@ -23,7 +23,7 @@ def name_line(page: Page, rank: int, suspect: Suspect) -> None:
     follows = f", follows from {suspect.consequence_of}" if suspect.consequence_of else ""
     facts = text(
         suspect.cause.id, (" · ", "dim"), (suspect.severity, STYLES.get(suspect.severity, "")),
-        (f" · {percent(suspect.confidence)}{follows}", "dim"),
+        (f" · {percent(suspect.confidence)}{follows}{' · known' if suspect.known else ''}", "dim"),
     )  # fmt: skip
     if len(title) + len(facts) + 3 <= page.width:
         page.line(title, (" · ", "dim"), facts)
@@ -91,6 +91,11 @@ def _fix(page: Page, fix: Fix, label: str) -> None:
         page.put(text((line, "green")), indent=max(min(3 + _MARGIN + 2, room), 5))
 
 
+def unused(comment: UnusedComment) -> str:
+    """What is wrong with a comment that silences nothing."""
+    return f"`{clean(comment.words)}` silences nothing: {clean(comment.reason)}"
+
+
 def further_suspects(page: Page, suspects: list[Suspect], verbose: bool) -> None:
     """The suspects from the second on: the strongest evidence, the place and the first fix."""
     shown = suspects if verbose else suspects[:_BELOW]
@@ -109,6 +114,16 @@ def further_suspects(page: Page, suspects: list[Suspect], verbose: bool) -> None
     if len(suspects) > len(shown):
         page.gap()
         page.line((f"and {count(len(suspects) - len(shown), 'less likely suspect')} with --verbose", "dim"), indent=3)
+
+
+def comments(page: Page, diagnosis: Diagnosis) -> None:
+    """What comments in the user's files silence, and those that silence nothing."""
+    for suspect in diagnosis.silenced:
+        where = f" at {place(suspect.location)}" if suspect.location else ""
+        words = (clean(suspect.cause.title), (f" ({suspect.cause.id}), by a comment{where}", "dim"))
+        page.prose(*words, label=("silenced", "dim"), hang=_MARGIN + 1)
+    for comment in diagnosis.unused_comments:
+        page.prose(f"{place(comment.place)}: {unused(comment)}", label=("unused", "dim"), hang=_MARGIN + 1)
 
 
 def notes(page: Page, suspects: list[Suspect], verbose: bool) -> None:

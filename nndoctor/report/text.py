@@ -50,6 +50,9 @@ def render(diagnosis: Diagnosis, look: Look) -> str:
     if mild:
         page.gap()
         suspects.notes(page, mild, look.verbose)
+    if diagnosis.silenced or diagnosis.unused_comments:
+        page.gap()
+        suspects.comments(page, diagnosis)
     trials.table(page, diagnosis.trials, look.verbose)
     if diagnosis.verdict != "inconclusive":
         _traceback(page, diagnosis.recording)

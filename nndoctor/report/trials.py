@@ -94,14 +94,14 @@ class DrawnTrials(TrialScreen):
         self._trials = list(trials)
 
     def _table(self) -> RenderableType:
-        rows = [(t, _score(t), t.outcome if t.outcome != "running" else "…", f"{t.steps} steps") for t in self._trials]
+        rows = [(t, score(t), t.outcome if t.outcome != "running" else "…", f"{t.steps} steps") for t in self._trials]
         # Where the terminal is narrow, the change is cut and not what came of it.
         widths = [max((len(cells[i]) for _, *cells in rows), default=0) for i in range(3)]
         last = (Column(no_wrap=True, min_width=widths[0]), Column(no_wrap=True, min_width=widths[1]), Column(no_wrap=True, min_width=widths[2], justify="right"))
         table = Table(Column(no_wrap=True, overflow="ellipsis"), *last, box=None, show_header=False, pad_edge=False)
         table.add_row(Text("trying the cures", style="bold"), "", "", "")
-        for made, score, outcome, steps in rows:
-            table.add_row(clean(made.change), score, Text(outcome, style=STYLES[made.outcome]), steps)
+        for made, reached, outcome, steps in rows:
+            table.add_row(clean(made.change), reached, Text(outcome, style=STYLES[made.outcome]), steps)
         return table
 
 
@@ -138,7 +138,7 @@ def table(page: Page, trials: Sequence[Trial], verbose: bool) -> None:
     if not shown:
         return
     page.heading("Trials: the same run with one thing changed")
-    body: list[list[Part]] = [[clean(t.change), (t.outcome, STYLES.get(t.outcome, "")), _score(t), t.cause or "comparison"] for t in shown]
+    body: list[list[Part]] = [[clean(t.change), (t.outcome, STYLES.get(t.outcome, "")), score(t), t.cause or "comparison"] for t in shown]
     page.table(["change ", " outcome", " score", "cause "], body)
     if verbose:
         page.gap()
@@ -155,7 +155,8 @@ def _details(made: Trial) -> str:
     return f"{made.spelling}, for {made.cause or 'comparison'}: {count(made.steps, 'step')} in {duration(made.seconds)}, {way}{why}"
 
 
-def _score(made: Trial) -> str:
+def score(made: Trial) -> str:
+    """Before and after, or the score so far; empty where there is none."""
     if made.outcome == "running":
         return f"{made.measure} {_value(made, made.after)}" if made.after is not None else ""
     if not made.possible:

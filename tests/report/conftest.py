@@ -34,7 +34,8 @@ optimizer = torch.optim.SGD(build().parameters(), lr=0.05, momentum=0.9)
 
 @pytest.fixture
 def at_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory, made the working directory."""
+    """The directory, made the working directory, and a repository, so that no folder above it is taken for one."""
+    (tmp_path / ".git").mkdir()
     (tmp_path / "train.py").write_text(SOURCE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from nndoctor.diagnosis.model import Curve, Diagnosis, RuledOut, Suspect, Trial
+from nndoctor.diagnosis.model import Curve, Diagnosis, RuledOut, Suspect, Trial, UnusedComment
+from nndoctor.findings.baseline import compared, fingerprinted
 from nndoctor.knowledge.model import Cause, Evidence, Fix
 from nndoctor.record.model import (
     Activation,
@@ -313,4 +314,13 @@ def inconclusive() -> Diagnosis:
     )  # fmt: skip
 
 
-SAMPLES = {"sick": sick, "healthy": healthy, "diverged": diverged, "inconclusive": inconclusive}
+def weighed() -> Diagnosis:
+    """The sick run against a baseline that holds its second suspect, with a comment that silences a cause and one that does not."""
+    marked = fingerprinted(sick())
+    dropped = cause("over-regularization", "Regularisation too strong for what there is to learn", severity="warning")
+    silenced = Suspect(dropped, 0.61, "warning", [FLAT], location=Place(SCRIPT, 12), fingerprint="0" * 32)
+    unused = UnusedComment(Place(SCRIPT, 20), "# nndoctor: ignore[not-shuffled]", "not-shuffled was not found there")
+    return replace(compared(marked, {marked.suspects[1].fingerprint}), silenced=[silenced], unused_comments=[unused], fail_on="error")
+
+
+SAMPLES = {"sick": sick, "healthy": healthy, "diverged": diverged, "inconclusive": inconclusive, "weighed": weighed}

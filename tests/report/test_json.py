@@ -6,12 +6,15 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from nndoctor.diagnosis.engine import diagnose
 from nndoctor.diagnosis.model import Trial
-from nndoctor.report.json import render
+from nndoctor.report.json import render, schema_text
 from nndoctor.symptoms.model import Symptom
 from nndoctor.version import __version__
 from tests.report import samples
@@ -29,12 +32,53 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", samples.SAMPLES)
-def test_document(name: str, gold: Callable[[str, str], None]) -> None:
+def test_document(name: str, gold: Callable[[str, str], None], at_script: Path) -> None:
     """The whole document is the gold file's, and strict JSON."""
     text = render(samples.SAMPLES[name]())
     parsed(text)
 
     gold(f"{name}.json", text.replace(f'"nndoctor": "{__version__}"', '"nndoctor": "VERSION"'))
+
+
+@pytest.mark.parametrize("name", samples.SAMPLES)
+def test_schema(name: str, at_script: Path) -> None:
+    """Every document fulfils the schema that we publish: those of the samples, and what the engine makes of their recordings."""
+    schema = json.loads(schema_text())
+    Draft202012Validator.check_schema(schema)
+    for diagnosis in (samples.SAMPLES[name](), diagnose(samples.SAMPLES[name]().recording)):
+        Draft202012Validator(schema).validate(parsed(render(diagnosis)))
+
+
+def test_schema_names_every_field(at_script: Path) -> None:
+    """A field that the schema does not know is told to nobody; one that it wants and that is missing breaks readers."""
+    schema = json.loads(schema_text())
+    unknown: list[str] = []
+
+    def compare(value: Any, wanted: dict[str, Any], where: str) -> None:
+        wanted = schema["$defs"][wanted["$ref"].rpartition("/")[2]] if "$ref" in wanted else wanted
+        for option in wanted.get("anyOf", []):
+            compare(value, option, where)
+        if isinstance(value, dict) and "properties" in wanted:
+            unknown.extend(f"{where}.{key}" for key in value if key not in wanted["properties"])
+            assert set(wanted["required"]) == set(wanted["properties"]), where
+            for key, part in value.items():
+                compare(part, wanted["properties"].get(key, {}), f"{where}.{key}")
+        for part in value if isinstance(value, list) else []:
+            compare(part, wanted.get("items", {}), where)
+
+    compare(parsed(render(samples.weighed())), schema, "report")
+
+    assert [] == unknown
+
+
+@pytest.mark.parametrize(
+    "broken", [{"verdict": "well"}, {"causes": [{"id": "loss-input"}]}, {"schema_version": 2}, {"curve": {"first": "high"}}, {"run": None}]
+)
+def test_schema_refuses_what_is_none(broken: dict[str, Any]) -> None:
+    """A wrong word, a missing field, another version."""
+    document = {**parsed(render(samples.sick())), **broken}
+
+    assert not Draft202012Validator(json.loads(schema_text())).is_valid(document)
 
 
 def test_every_field_of_the_contract() -> None:

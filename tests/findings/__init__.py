@@ -1,0 +1,1 @@
+"""Which findings count: source files, comments and baselines."""
