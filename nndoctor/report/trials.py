@@ -94,14 +94,14 @@ class DrawnTrials(TrialScreen):
         self._trials = list(trials)
 
     def _table(self) -> RenderableType:
-        rows = [(t, _score(t), t.outcome if t.outcome != "running" else "…", f"{t.steps} steps") for t in self._trials]
+        rows = [(t, score(t), t.outcome if t.outcome != "running" else "…", f"{t.steps} steps") for t in self._trials]
         # Where the terminal is narrow, the change is cut and not what came of it.
         widths = [max((len(cells[i]) for _, *cells in rows), default=0) for i in range(3)]
         last = (Column(no_wrap=True, min_width=widths[0]), Column(no_wrap=True, min_width=widths[1]), Column(no_wrap=True, min_width=widths[2], justify="right"))
         table = Table(Column(no_wrap=True, overflow="ellipsis"), *last, box=None, show_header=False, pad_edge=False)
         table.add_row(Text("trying the cures", style="bold"), "", "", "")
-        for made, score, outcome, steps in rows:
-            table.add_row(clean(made.change), score, Text(outcome, style=STYLES[made.outcome]), steps)
+        for made, reached, outcome, steps in rows:
+            table.add_row(clean(made.change), reached, Text(outcome, style=STYLES[made.outcome]), steps)
         return table
 
 
@@ -120,11 +120,11 @@ def sentence(made: Trial) -> str:
     change = f"{clean(made.measure)} {_value(made, made.before)} → {_value(made, made.after)}"
     outcome = {
         "confirmed": "that confirms it", "refuted": "that does not help, which speaks against it", "unclear": "better, but not by enough to tell",
-    }.get(made.outcome, _says(made))  # fmt: skip
+    }.get(made.outcome, says(made))  # fmt: skip
     return f"{clean(made.change)}: {change} in {count(made.steps, 'step')}; {outcome}"
 
 
-def _says(made: Trial) -> str:
+def says(made: Trial) -> str:
     """What a control says."""
     limit, above, below = _CONTROLS.get(made.spelling, (0.0, "", ""))
     if made.spelling.startswith("seed="):
@@ -138,24 +138,25 @@ def table(page: Page, trials: Sequence[Trial], verbose: bool) -> None:
     if not shown:
         return
     page.heading("Trials: the same run with one thing changed")
-    body: list[list[Part]] = [[clean(t.change), (t.outcome, STYLES.get(t.outcome, "")), _score(t), t.cause or "comparison"] for t in shown]
+    body: list[list[Part]] = [[clean(t.change), (t.outcome, STYLES.get(t.outcome, "")), score(t), t.cause or "comparison"] for t in shown]
     page.table(["change ", " outcome", " score", "cause "], body)
     if verbose:
         page.gap()
-        page.bullets([_details(t) for t in shown])
+        page.bullets([details(t) for t in shown])
     for t in shown:
         if t.outcome == "control":
-            page.prose(f"{clean(t.change)[:1].upper()}{clean(t.change)[1:]}: {_says(t)}.", indent=2)
+            page.prose(f"{clean(t.change)[:1].upper()}{clean(t.change)[1:]}: {says(t)}.", indent=2)
 
 
-def _details(made: Trial) -> str:
+def details(made: Trial) -> str:
     """How a trial was made, and how to make it again."""
     why = f"; {clean(made.reason)}" if made.reason else ""
     way = {"fork": "by fork", "fresh": "afresh", "": "with another trial"}[made.way]
     return f"{made.spelling}, for {made.cause or 'comparison'}: {count(made.steps, 'step')} in {duration(made.seconds)}, {way}{why}"
 
 
-def _score(made: Trial) -> str:
+def score(made: Trial) -> str:
+    """Measure, before and after: `accuracy 21 % → 97 %`; empty where nothing was compared."""
     if made.outcome == "running":
         return f"{made.measure} {_value(made, made.after)}" if made.after is not None else ""
     if not made.possible:
@@ -196,7 +197,7 @@ def comparison(made: Trial, before: Recording, after: Recording, as_json: bool, 
 def _meaning(made: Trial) -> str:
     gained = f"{percent(abs(made.gain))} of all that there is to learn"
     if made.outcome == "control":
-        return _says(made)[:1].upper() + _says(made)[1:] + "."
+        return says(made)[:1].upper() + says(made)[1:] + "."
     if made.confirmed:
         return f"The change brings {gained}: what it takes away was holding the run back."
     if made.outcome == "unclear":
