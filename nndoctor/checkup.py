@@ -134,7 +134,10 @@ def keep(recording: Recording, path: Path | None) -> None:
 def render(diagnosis: Diagnosis, delivery: Delivery) -> str:
     """The report in the format that was asked for."""
     from nndoctor.report import json, text
+    from nndoctor.report.html import document
 
+    if delivery.format == "html":
+        return document.render(diagnosis)
     return json.render(diagnosis) if delivery.format == "json" else text.render(diagnosis, delivery.look)
 
 

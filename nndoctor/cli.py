@@ -32,6 +32,7 @@ EXIT_NO_DIAGNOSIS = 3  # too little training was seen, or nndoctor itself failed
 
 _WIDTH = 80  # where no terminal says otherwise
 _FORMATS = click.Choice(["text", "json"])
+_REPORTS = click.Choice(["text", "json", "html"])
 _FAIL_ON = click.Choice(["error", "warning", "note", "never"])
 _COLORS = click.Choice(["auto", "always", "never"])
 
@@ -121,7 +122,7 @@ def _report_options(command: Command) -> Command:
     """The options of every command that ends in a report."""
     for option in reversed(
         [
-            click.option("--format", type=_FORMATS, help="Report for a person or for a machine.  [default: text]"),
+            click.option("--format", type=_REPORTS, help="Report for a terminal, a machine or a browser.  [default: text]"),
             click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to FILE."),
             click.option("--verbose", is_flag=True, help="Add layers, settings, symptoms, and what was ruled out."),
             click.option("--color", type=_COLORS, default="auto", help="Colour the text report.  [default: auto]"),

@@ -17,7 +17,7 @@ from typing import Any
 
 from nndoctor.errors import FileError, UsageError
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "html")
 FAIL_ON = ("error", "warning", "note", "never")
 EXAMPLE = "for example `steps: 500` in YAML, `steps = 500` in TOML"
 
