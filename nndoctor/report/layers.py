@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from statistics import median
 
-from nndoctor.record.model import Activation, Recording, Site
+from nndoctor.record.model import Activation, ParameterSample, Recording, Site
 from nndoctor.report.page import Page, Part, text
 from nndoctor.report.words import clean, number, percent
 
@@ -41,8 +41,9 @@ def layers(recording: Recording) -> list[Layer]:
         name = site.module or site.name
         rows.setdefault(name, Layer(name, types.get(name, site.function)))
     rows = _with_parameters(recording, rows)
+    looks = [{p.parameter: p for p in sample.parameters} for sample in recording.samples]
     for layer in rows.values():
-        _measure_weights(layer, recording)
+        _measure_weights(layer, looks)
     last_seen = {a.site: a for a in recording.activations}  # in order of time: the last one stays
     for site in recording.sites:
         _measure_outputs(rows[site.module or site.name], site, last_seen.get(site.name))
@@ -65,11 +66,10 @@ def _with_parameters(recording: Recording, rows: dict[str, Layer]) -> dict[str, 
     return {name: rows[name] for name in order}
 
 
-def _measure_weights(layer: Layer, recording: Recording) -> None:
+def _measure_weights(layer: Layer, looks: list[dict[int, ParameterSample]]) -> None:
     gradients, updates = [], []
-    mine = set(layer.parameters)
-    for sample in recording.samples:
-        seen = [p for p in sample.parameters if p.parameter in mine]
+    for look in looks:
+        seen = [look[i] for i in layer.parameters if i in look]
         gradient, weight, update = (norm(getattr(p, name) for p in seen) for name in ("gradient", "weight", "update"))
         if gradient is not None:
             gradients.append(gradient)

@@ -94,7 +94,7 @@ def range_plot(title: str, note: str, ranges: Sequence[Range]) -> Markup:
     for i, r in enumerate(known):
         x = _SIZE * (i + 0.5) / wide
         ends = [_SIZE * (1 - axis.at(v)) for v in (r.low, r.high, r.mean - r.deviation, r.mean + r.deviation, r.mean)]
-        half = 0.35 * _SIZE / wide
+        half = min(0.35 * _SIZE / wide, 0.05 * _SIZE)
         thin.append(f"M{x:.1f} {ends[0]:.1f}V{ends[1]:.1f}")
         thick.append(f"M{x - half:.1f} {ends[2]:.1f}H{x + half:.1f}V{ends[3]:.1f}H{x - half:.1f}z")
         middle.append(f"M{x - half:.1f} {ends[4]:.1f}H{x + half:.1f}")

@@ -7,7 +7,7 @@ import math
 from nndoctor.record.model import Features, Labels, Recording
 from nndoctor.report.html.bars import Bar, Range, bar_chart, range_plot
 from nndoctor.report.html.markup import Markup
-from nndoctor.report.words import clean, count, percent, shape
+from nndoctor.report.words import clean, count, number, percent, shape
 
 _CLASSES = 20  # of more, the largest
 
@@ -46,6 +46,6 @@ def _features(features: Features) -> Markup:
     if broken:
         parts.append(f"{count(broken, 'feature')} with NaN or infinity.")
     if features.outliers > 0 and math.isfinite(features.outlier_size):
-        parts.append(f"{percent(features.outliers)} of the values lie far out.")
+        parts.append(f"Some values lie up to {number(features.outlier_size)} robust deviations from the median.")
     title = "Scale of the inputs" + (f", argument {features.position + 1}" if features.position else "")
     return range_plot(title, " ".join(parts), ranges)

@@ -33,7 +33,8 @@ class Heat:
 def heat_map(heat: Heat) -> Markup:
     """The map as a figure; empty where nothing was measured."""
     heat, left_out = _cut(heat)
-    scale = heat.scale or _scale([v for row in heat.values for v in row])
+    known = [v for row in heat.values for v in row if v is not None]
+    scale = (heat.scale or _scale(known)) if known else None
     if scale is None:
         return Markup("")
     wide, high = len(heat.columns), len(heat.rows)
@@ -73,12 +74,9 @@ def _cut(heat: Heat) -> tuple[Heat, int]:
     return cut, len(rows) - len(kept)
 
 
-def _scale(values: Sequence[float | None]) -> Scale | None:
+def _scale(values: Sequence[float]) -> Scale:
     """By powers of ten from the smallest to the largest; values of zero take the lowest level."""
-    known = [v for v in values if v is not None and math.isfinite(v)]
-    positive = [v for v in known if v > 0]
-    if not known:
-        return None
+    positive = [v for v in values if math.isfinite(v) and v > 0]
     return Scale(min(positive), max(positive), True) if positive else Scale(0.0, 1.0, False)
 
 

@@ -82,8 +82,8 @@ def dead_units(recording: Recording) -> Markup:
     for site in sorted(recording.sites, key=lambda s: s.order):
         if site.dead_end is None:
             continue
-        ends = (("first", site.dead_start), ("last", site.dead_end))
-        bars = [Bar(share, f"{percent(share)} of {site.units:,} at the {when}", style) for (when, share), style in zip(ends, ("start", "end"), strict=True) if share is not None]
+        ends = (("start", site.dead_start), ("end", site.dead_end))
+        bars = [Bar(share, f"{percent(share)} of {site.units:,}", when) for when, share in ends if share is not None]
         rows.append((without_folders(site.name), bars))
     key = [("start", "in the first steps that were looked at"), ("end", "in the last ones")]
     return bar_chart("Dead units", "Units that were above zero for none of the samples seen.", key, rows[:_MOST])

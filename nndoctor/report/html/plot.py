@@ -13,6 +13,7 @@ from nndoctor.report.words import number
 
 _MOST = 600  # points of one line; of a longer one means over stretches are drawn
 _STRETCH = 40  # parts of a line that its trend averages over
+_ROOM = 0.05  # of the height of the plot, above its highest value
 _SIZE = 1000  # of the drawing, in units of its own
 
 Points = Sequence[tuple[float, float]]
@@ -46,7 +47,7 @@ def line_plot(plot: Plot) -> Markup:
     """The plot as a figure; empty where no value is finite."""
     shown = [Series(s.name, _thinned(s.points), s.style, s.dots, s.noisy, s.stepped) for s in plot.series if s.points]
     level = plot.level[1] if plot.level and math.isfinite(plot.level[1]) else None
-    scale = plot.scale or scale_of([y for s in shown for _, y in s.points], level)
+    scale = plot.scale or _with_room(scale_of([y for s in shown for _, y in s.points], level))
     if scale is None:
         return Markup("")
     last = max(x for s in shown for x, _ in s.points)
@@ -67,6 +68,14 @@ def line_plot(plot: Plot) -> Markup:
         data({"kind": "lines", "low": across.low, "high": across.high, "percent": plot.word is not number, "lines": [{"name": s.name, "style": s.style, "points": s.points} for s in shown]}),
         class_="plot", role="group", aria_label=plot.title,
     )  # fmt: skip
+
+
+def _with_room(scale: Scale | None) -> Scale | None:
+    """The scale with a little room above its highest value."""
+    if scale is None or scale.high <= scale.low:
+        return scale
+    high = scale.high * (scale.high / scale.low) ** _ROOM if scale.logarithmic else scale.high + _ROOM * (scale.high - scale.low)
+    return Scale(scale.low, high, scale.logarithmic)
 
 
 def _svg(drawing: Iterable[Markup | None]) -> Markup:

@@ -7,7 +7,7 @@
     if (percent) return (100 * value).toPrecision(3).replace(/\.0+$/, "") + " %";
     const size = Math.abs(value);
     if (value !== 0 && (size < 1e-4 || size >= 1e7)) return value.toExponential(2);
-    return Number(value.toPrecision(4)).toLocaleString("en");
+    return value.toLocaleString("en", { maximumSignificantDigits: 4 });
   }
 
   function line(tip, text, style) {
