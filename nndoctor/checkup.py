@@ -13,6 +13,7 @@ from nndoctor.errors import FileError
 from nndoctor.report.page import Look
 
 if TYPE_CHECKING:
+    from nndoctor.diagnosis.difference import Difference
     from nndoctor.diagnosis.model import Diagnosis, Trial
     from nndoctor.probe.launch import Limits, Target
     from nndoctor.record.model import Recording
@@ -59,6 +60,16 @@ def diagnose(recording: Recording, settings: Settings, delivery: Delivery) -> Di
     diagnosis = find_causes(recording, settings)
     deliver(render(diagnosis, delivery), delivery.output)
     return diagnosis
+
+
+def diff(before: Recording, after: Recording, settings: Settings, delivery: Delivery) -> Difference:
+    """Diagnose two recordings, and report what changed from the first to the second. Needs neither torch nor the scripts."""
+    from nndoctor.diagnosis.difference import compare
+    from nndoctor.report import difference
+
+    found = compare(find_causes(before, settings), find_causes(after, settings))
+    deliver(difference.render_json(found) if delivery.format == "json" else difference.render(found, delivery.look), delivery.output)
+    return found
 
 
 def find_causes(recording: Recording, settings: Settings) -> Diagnosis:

@@ -22,7 +22,7 @@ from nndoctor.version import __version__
 if TYPE_CHECKING:
     from nndoctor.checkup import Delivery
     from nndoctor.config import Settings
-    from nndoctor.diagnosis.model import Diagnosis
+    from nndoctor.diagnosis.model import Diagnosis, Suspect
     from nndoctor.report.page import Look
 
 EXIT_CLEAN = 0  # a diagnosis was made and nothing at or above --fail-on was found
@@ -273,6 +273,42 @@ def diagnose(recording: Path, **options: Any) -> int:
 
 
 @nndoctor.command(
+    short_help="Compare two recordings: what changed since it trained?",
+    epilog=_examples(
+        "nndoctor check --save today.jsonl train.py", "nndoctor diff last-week.jsonl today.jsonl",
+        "nndoctor diff last-week.jsonl today.jsonl --format json --fail-on error",
+    ),
+)  # fmt: skip
+@click.option("--format", type=_FORMATS, help="For a person or for a machine.  [default: text]")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the comparison to FILE.")
+@click.option("--verbose", is_flag=True, help="Add what moved little, and every setting.")
+@click.option("--color", type=_COLORS, default="auto", help="Colour the text.  [default: auto]")
+@click.option("--fail-on", type=_FAIL_ON, help="Exit with 1 for a new finding of this severity or worse.  [default: warning]")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE",
+    help="Settings in YAML or TOML, instead of [tool.nndoctor] in the nearest pyproject.toml.",
+)
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+def diff(before: Path, after: Path, **options: Any) -> int:
+    """Tell what changed between the recordings BEFORE and AFTER: settings, curves and findings.
+
+    Both were kept by `nndoctor check --save`; neither torch nor the script is needed. Exit code: 0 where nothing new is
+    wrong with AFTER, 1 where something is, 2 for a wrong command line or file, 3 where too little was seen of either.
+    """
+    from nndoctor import checkup
+    from nndoctor.record import codec
+
+    settings, delivery = _read({**options, "select": (), "ignore": ()}, Path())
+    checkup.ensure_writable([p for p in (delivery.output,) if p is not None], before)
+    checkup.ensure_writable([p for p in (delivery.output,) if p is not None], after)
+    difference = checkup.diff(codec.load(before), codec.load(after), settings, delivery)
+    if not difference.comparable:
+        return EXIT_NO_DIAGNOSIS
+    return EXIT_FOUND if _grave(difference.appeared, settings.fail_on) else EXIT_CLEAN
+
+
+@nndoctor.command(
     short_help="Show the whole page on one cause.",
     epilog=_examples("nndoctor explain lr-too-high", "nndoctor explain loss-input --color always | less -R"),
 )
@@ -331,14 +367,16 @@ def symptoms(format: str, verbose: bool, color: str) -> None:
 
 def exit_code(diagnosis: Diagnosis, fail_on: str) -> int:
     """What the command returns for a diagnosis. A run that raised is no different, if it could be judged."""
-    from nndoctor.knowledge.model import SEVERITIES
-
     if diagnosis.verdict == "inconclusive":
         return EXIT_NO_DIAGNOSIS
-    if fail_on == "never":
-        return EXIT_CLEAN
-    grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    return EXIT_FOUND if any(s.severity in grave for s in diagnosis.suspects) else EXIT_CLEAN
+    return EXIT_FOUND if _grave(diagnosis.suspects, fail_on) else EXIT_CLEAN
+
+
+def _grave(suspects: Sequence[Suspect], fail_on: str) -> bool:
+    """Whether any of them is of this severity or worse."""
+    from nndoctor.knowledge.model import SEVERITIES
+
+    return fail_on != "never" and any(s.severity in SEVERITIES[: SEVERITIES.index(fail_on) + 1] for s in suspects)
 
 
 def _require_script(script: Path) -> None:

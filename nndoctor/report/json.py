@@ -30,7 +30,7 @@ def render(diagnosis: Diagnosis) -> str:
             "nndoctor": __version__,
             "script": diagnosis.recording.header.script,
             "verdict": diagnosis.verdict,
-            "causes": [_suspect(s) for s in diagnosis.suspects],
+            "causes": [suspect_document(s) for s in diagnosis.suspects],
             "run": _run(diagnosis.recording),
             "curve": _curve(diagnosis.curve, diagnosis.recording),
             "reasons": list(diagnosis.reasons),
@@ -46,7 +46,8 @@ def dump(document: dict[str, Any]) -> str:
     return json.dumps(spelt(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _suspect(suspect: Suspect) -> dict[str, Any]:
+def suspect_document(suspect: Suspect) -> dict[str, Any]:
+    """One suspect, as the report on a run has it."""
     cause, made, chosen = suspect.cause, suspect.trial, fixes(suspect)
     return {
         "id": cause.id,
