@@ -15,6 +15,7 @@ from nndoctor.report.formats import FORMATS
 from nndoctor.report.page import Look
 
 if TYPE_CHECKING:
+    from nndoctor.diagnosis.difference import Difference
     from nndoctor.diagnosis.engine import DiagnosisOptions
     from nndoctor.diagnosis.model import Diagnosis, Trial
     from nndoctor.probe.launch import Limits, Target
@@ -88,6 +89,16 @@ def known_findings(gate: Gate) -> frozenset[str] | None:
     from nndoctor.findings.baseline import read_baseline
 
     return read_baseline(gate.baseline) if gate.baseline is not None else None
+
+
+def diff(before: Recording, after: Recording, settings: Settings, delivery: Delivery) -> Difference:
+    """Diagnose two recordings, and report what changed from the first to the second. Needs neither torch nor the scripts."""
+    from nndoctor.diagnosis.difference import compare
+    from nndoctor.report import difference
+
+    found = compare(find_causes(before, settings), weigh(find_causes(after, settings), settings, None))
+    deliver(difference.render_json(found) if delivery.format == "json" else difference.render(found, delivery.look), delivery.output)
+    return found
 
 
 def find_causes(recording: Recording, settings: Settings) -> Diagnosis:

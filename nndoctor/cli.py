@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nndoctor.config import FAIL_ON
 from nndoctor.errors import FileError, NndoctorError, UsageError
 from nndoctor.options import COLORS, CONFIG, FILE, ReportCommand, look_of, read, report_options
 from nndoctor.version import __version__
@@ -234,6 +235,39 @@ def diagnose(recording: Path, baseline: Path | None, write_baseline: Path | None
 
     settings, deliveries = read(options, Path())
     return exit_code(checkup.diagnose(recording, settings, deliveries, checkup.Gate(baseline, write_baseline)))
+
+
+@nndoctor.command(
+    short_help="Compare two recordings: what changed since it trained?",
+    epilog=_examples(
+        "nndoctor check --save today.jsonl train.py", "nndoctor diff last-week.jsonl today.jsonl",
+        "nndoctor diff last-week.jsonl today.jsonl --format json --fail-on error",
+    ),
+)  # fmt: skip
+@click.option("--format", type=_LIST_FORMATS, help="For a person or for a machine.  [default: text]")
+@click.option("--output", type=FILE, metavar="FILE", help="Write the comparison to FILE.")
+@click.option("--verbose", is_flag=True, help="Add what moved little, and every setting.")
+@click.option("--color", type=COLORS, default="auto", help="Colour the text.  [default: auto]")
+@click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 for a new finding of this severity or worse.  [default: warning]")
+@CONFIG
+@click.argument("before", type=FILE)
+@click.argument("after", type=FILE)
+def diff(before: Path, after: Path, format: str | None, output: Path | None, **options: Any) -> int:
+    """Tell what changed between the recordings BEFORE and AFTER: settings, curves and findings.
+
+    Both were kept by `nndoctor check --save`; neither torch nor the script is needed. Exit code: 0 where nothing new is
+    wrong with AFTER, 1 where something is, 2 for a wrong command line or file, 3 where too little was seen of either.
+    """
+    from nndoctor import checkup
+    from nndoctor.record import codec
+
+    one = {"format": (format,) if format else (), "output": (output,) if output else ()}
+    settings, deliveries = read({**options, **one, "select": (), "ignore": ()}, Path())
+    checkup.ensure_writable([output], [before, after])
+    difference = checkup.diff(codec.load(before), codec.load(after), settings, deliveries[0])
+    if not difference.comparable:
+        return EXIT_NO_DIAGNOSIS
+    return EXIT_FOUND if any(map(difference.after.fails_by, difference.appeared)) else EXIT_CLEAN
 
 
 @nndoctor.command(

@@ -19,11 +19,13 @@ from nndoctor import cli
 from nndoctor.cli import EXIT_CLEAN, EXIT_FOUND, EXIT_NO_DIAGNOSIS, EXIT_USAGE, run
 from nndoctor.diagnosis.model import Diagnosis
 from nndoctor.record import codec
+from nndoctor.record.cut import cut
 from nndoctor.record.model import Recording, Step
 from nndoctor.version import __version__
 from tests.report import samples
+from tests.symptoms import build
 
-COMMANDS = ("check", "diagnose", "explain", "causes", "schema", "symptoms", "try")
+COMMANDS = ("check", "diagnose", "diff", "explain", "causes", "schema", "symptoms", "try")
 SCRIPT = """
 import sys
 import torch
@@ -242,7 +244,7 @@ def test_quiet(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
     assert "" == err
 
 
-@pytest.mark.parametrize("kind", ["text", "json"])
+@pytest.mark.parametrize("kind", ["text", "json", "html"])
 def test_output_file(watched: Watched, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """--output takes the whole report, without colour, and stdout stays empty; an older file is replaced."""
     Path("report").write_text("<older>" * 10_000, encoding="utf-8")
@@ -379,6 +381,48 @@ def test_several_mistakes_of_a_file(watched: Watched, capsys: pytest.CaptureFixt
 
     assert said.startswith("bad.yaml: 'stepz' is no setting (did you mean 'steps'?); valid are steps, ")
     assert "seconds must be a number, not 'long'" in said
+
+
+# --- two recordings
+
+
+def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording against itself gives 0; against one with a new finding 1, or 0 where that is mild enough; both reports name it."""
+    monkeypatch.chdir(tmp_path)
+    recording = build.healthy()
+    codec.save(recording, "before.jsonl")
+    for step in recording.steps[1:]:
+        step.carried = step.held
+    recording.calls = [c for c in recording.calls if c.what != "zero_grad"]
+    codec.save(recording, "after.jsonl")
+
+    assert EXIT_CLEAN == run(["diff", "before.jsonl", "before.jsonl"])
+    assert EXIT_FOUND == run(["diff", "before.jsonl", "after.jsonl"])
+    assert "missing-zero-grad" in capsys.readouterr().out
+    assert EXIT_CLEAN == run(["diff", "before.jsonl", "after.jsonl", "--fail-on", "never"])
+    assert EXIT_CLEAN == run(["diff", "after.jsonl", "before.jsonl", "--output", "report.json", "--format", "json"])
+    assert "missing-zero-grad" in [s["id"] for s in json.loads(Path("report.json").read_text(encoding="utf-8"))["gone"]]
+
+
+def test_diff_of_too_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where one of the two saw too little, the code says that nothing was compared."""
+    monkeypatch.chdir(tmp_path)
+    codec.save(build.healthy(), "long.jsonl")
+    codec.save(cut(build.healthy(), 3), "short.jsonl")
+
+    assert EXIT_NO_DIAGNOSIS == run(["diff", "long.jsonl", "short.jsonl"])
+    assert "too little was seen to compare them" in capsys.readouterr().out
+
+
+def test_diff_refuses_what_is_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is none, one that is missing, and a report over what is to be read are refused in one line."""
+    monkeypatch.chdir(tmp_path)
+    codec.save(build.healthy(), "run.jsonl")
+    Path("other.jsonl").write_text("{}\n", encoding="utf-8")
+
+    assert "not a line of a recording" in refused(capsys, "diff", "run.jsonl", "other.jsonl")
+    assert "cannot be read" in refused(capsys, "diff", "missing.jsonl", "run.jsonl")
+    assert "is what is to be read" in refused(capsys, "diff", "run.jsonl", "run.jsonl", "--output", "run.jsonl")
 
 
 # --- lists and help

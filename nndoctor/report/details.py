@@ -20,15 +20,16 @@ _BAR = 24
 
 def write(page: Page, diagnosis: Diagnosis) -> None:
     """All further sections, each only where there is something to show."""
-    _settings(page, diagnosis.recording)
+    page.heading("Settings, as they were observed")
+    page.rows(observed_settings(diagnosis.recording), _MARGIN)
     for labels in diagnosis.recording.labels:
         _classes(page, labels)
     _symptoms(page, diagnosis)
     _ruled_out(page, diagnosis)
 
 
-def _settings(page: Page, recording: Recording) -> None:
-    """Hyperparameters as they were observed, size and depth, time and memory."""
+def observed_settings(recording: Recording) -> list[tuple[str, str]]:
+    """Hyperparameters as they were observed, size and depth, time and memory: labels and words."""
     rows = [("batch size", _sizes(recording)), *_groups(recording), *_schedule(recording), *_regularization(recording)]
     deepest = max((g.layers for g in recording.graphs), default=0)
     bends = max((g.nonlinear for g in recording.graphs), default=0)
@@ -41,8 +42,7 @@ def _settings(page: Page, recording: Recording) -> None:
         rows.append(("memory", f"{memory(recording.end.peak_memory)} at most"))
     versions = (("Python", recording.header.python), ("torch", recording.header.torch))
     rows.append(("versions", ", ".join(f"{name} {clean(v)}" for name, v in versions if v)))
-    page.heading("Settings, as they were observed")
-    page.rows([(label, words) for label, words in rows if words], _MARGIN)
+    return [(label, words) for label, words in rows if words]
 
 
 def _sizes(recording: Recording) -> str:
@@ -126,10 +126,10 @@ def _symptoms(page: Page, diagnosis: Diagnosis) -> None:
         return
     page.heading("Symptoms")
     margin = max(len(s.name) for s in diagnosis.symptoms) + 2
-    page.rows([(s.name, text(clean(s.text), (_measured(s), "dim"))) for s in diagnosis.symptoms], margin)
+    page.rows([(s.name, text(clean(s.text), (measured(s), "dim"))) for s in diagnosis.symptoms], margin)
 
 
-def _measured(symptom: Symptom) -> str:
+def measured(symptom: Symptom) -> str:
     """Value, threshold and place, for the end of a line."""
     parts = [] if symptom.value is None else [f"value {number(symptom.value)}"]
     parts += [] if symptom.threshold is None else [f"threshold {number(symptom.threshold)}"]

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from os.path import normpath
 
+from nndoctor.diagnosis.model import Diagnosis
 from nndoctor.record.model import End, Features, Labels, LoaderInfo, LossInfo, OptimizerInfo, Place, Recording
-from nndoctor.report.words import clean, count, duration, listing, number, place, setting, shape
+from nndoctor.report.words import clean, count, duration, listing, number, percent, place, setting, shape
 
 _MANY = 3  # models, losses or optimisers named before "and 2 more"
 _BY_HAND = "by-hand:"
@@ -19,6 +20,18 @@ _TASKS = {
     "real": "real numbers",
     "probabilities": "probabilities",
 }
+
+_ADVICE = {
+    "error": "Mend the exception, then run nndoctor again; a loss is needed before it can be judged.",
+    "exit": "See why the script exits; arguments of its own go after its name: nndoctor check train.py --data DIR",
+    "finished": "Let it train longer (more epochs or data); a hundred steps are enough to judge by.",
+    "steps": "Let nndoctor see more: --steps 1000",
+    "seconds": "Let nndoctor see more: --seconds 300",
+    "timeout": "Raise the limit with --timeout, or give the script less data to load.",
+    "interrupt": "Let it run on; the limits are --steps and --seconds.",
+    "signal": "Find what killed it: SIGKILL is often a lack of memory, SIGSEGV a fault in native code.",
+}
+_ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
 
 def watched(recording: Recording) -> list[tuple[str, str]]:
@@ -175,6 +188,32 @@ def validation_score(recording: Recording, name: str) -> float | None:
     """Accuracy or R2 of the last validation pass that has one."""
     scores = [e.accuracy if name == "accuracy" else e.r2 for e in recording.evaluations]
     return next((score for score in reversed(scores) if score is not None), None)
+
+
+def seen(recording: Recording) -> str:
+    """`300 steps show`: how far a verdict of health reaches."""
+    n = step_count(recording)
+    return f"{count(n, 'step')} show" + ("s" if n == 1 else "")
+
+
+def scores(diagnosis: Diagnosis) -> str:
+    """Accuracy or R2 in training and at the last validation, as a sentence; empty where neither was measured."""
+    curve = diagnosis.curve
+    if curve.task_score is None or not curve.score_name:
+        return ""
+    name = curve.score_name[:1].upper() + curve.score_name[1:]
+    validated = validation_score(diagnosis.recording, curve.score_name)
+    further = f", {_score(curve.score_name, validated)} in validation" if validated is not None else ""
+    return f"{clean(name)} {_score(curve.score_name, curve.task_score)} in training{further}."
+
+
+def _score(name: str, value: float) -> str:
+    return percent(value) if name == "accuracy" else number(value)
+
+
+def advice(end: End | None) -> str:
+    """What to do where a run could not be judged."""
+    return _ADVICE.get(end.reason, _ADVICE_OTHER) if end is not None else _ADVICE_OTHER
 
 
 def ending(recording: Recording, full: bool = False) -> str:

@@ -51,6 +51,12 @@ def _github(diagnosis: Diagnosis, look: Look) -> str:
     return github.render(diagnosis)
 
 
+def _html(diagnosis: Diagnosis, look: Look) -> str:
+    from nndoctor.report.html import document
+
+    return document.render(diagnosis)
+
+
 FORMATS: dict[str, Writer] = {
     "text": _text,
     "json": _json,
@@ -58,4 +64,5 @@ FORMATS: dict[str, Writer] = {
     "junit": _junit,
     "markdown": _markdown,
     "github": _github,
+    "html": _html,
 }

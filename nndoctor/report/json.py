@@ -33,14 +33,14 @@ def render(diagnosis: Diagnosis) -> str:
             "script": diagnosis.recording.header.script,
             "verdict": diagnosis.verdict,
             "fail_on": diagnosis.fail_on,
-            "causes": [_suspect(s, diagnosis.fails_by(s)) for s in diagnosis.suspects],
+            "causes": [suspect_document(s, diagnosis.fails_by(s)) for s in diagnosis.suspects],
             "run": _run(diagnosis.recording),
             "curve": _curve(diagnosis.curve, diagnosis.recording),
             "reasons": list(diagnosis.reasons),
             "symptoms": [_symptom(s) for s in diagnosis.symptoms],
             "ruled_out": [_ruled_out(r) for r in diagnosis.ruled_out],
             "trials": [trial_document(t) for t in diagnosis.trials],
-            "silenced": [_suspect(s, False) for s in diagnosis.silenced],
+            "silenced": [suspect_document(s, False) for s in diagnosis.silenced],
             "unused_comments": [{**_located(c.place), "comment": c.words, "reason": c.reason} for c in diagnosis.unused_comments],
         }
     )
@@ -56,7 +56,8 @@ def schema_text() -> str:
     return Path(__file__).with_name("schema.json").read_text(encoding="utf-8")
 
 
-def _suspect(suspect: Suspect, fails: bool) -> dict[str, Any]:
+def suspect_document(suspect: Suspect, fails: bool) -> dict[str, Any]:
+    """One suspect, as the report on a run has it."""
     cause, made, chosen = suspect.cause, suspect.trial, fixes(suspect)
     return {
         "id": cause.id,

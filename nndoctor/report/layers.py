@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from statistics import median
@@ -40,8 +41,9 @@ def layers(recording: Recording) -> list[Layer]:
         name = site.module or site.name
         rows.setdefault(name, Layer(name, types.get(name, site.function)))
     rows = _with_parameters(recording, rows)
+    looks = [{p.parameter: p for p in sample.parameters} for sample in recording.samples]
     for layer in rows.values():
-        _measure_weights(layer, recording)
+        _measure_weights(layer, looks)
     last_seen = {a.site: a for a in recording.activations}  # in order of time: the last one stays
     for site in recording.sites:
         _measure_outputs(rows[site.module or site.name], site, last_seen.get(site.name))
@@ -64,12 +66,11 @@ def _with_parameters(recording: Recording, rows: dict[str, Layer]) -> dict[str, 
     return {name: rows[name] for name in order}
 
 
-def _measure_weights(layer: Layer, recording: Recording) -> None:
+def _measure_weights(layer: Layer, looks: list[dict[int, ParameterSample]]) -> None:
     gradients, updates = [], []
-    mine = set(layer.parameters)
-    for sample in recording.samples:
-        seen = [p for p in sample.parameters if p.parameter in mine]
-        gradient, weight, update = (_norm(seen, name) for name in ("gradient", "weight", "update"))
+    for look in looks:
+        seen = [look[i] for i in layer.parameters if i in look]
+        gradient, weight, update = (norm(getattr(p, name) for p in seen) for name in ("gradient", "weight", "update"))
         if gradient is not None:
             gradients.append(gradient)
         if update is not None and weight:
@@ -79,10 +80,9 @@ def _measure_weights(layer: Layer, recording: Recording) -> None:
     layer.update = _middle(updates)
 
 
-def _norm(seen: list[ParameterSample], name: str) -> float | None:
-    """Norm over several tensors from the norms of each."""
-    values = [getattr(p, name) for p in seen]
-    known = [v for v in values if v is not None]
+def norm(norms: Iterable[float | None]) -> float | None:
+    """Norm over several tensors from the norms of each; None where none was measured."""
+    known = [v for v in norms if v is not None]
     return math.hypot(*known) if known else None
 
 
@@ -131,13 +131,13 @@ def layer_table(page: Page, recording: Recording) -> None:
 
 def _cells(layer: Layer, room: int) -> list[Part]:
     return [
-        _end_of(_without_folders(clean(layer.name)), room), _end_of(clean(layer.type), _TYPE - 2), number(layer.gradient),
+        _end_of(without_folders(clean(layer.name)), room), _end_of(clean(layer.type), _TYPE - 2), number(layer.gradient),
         number(layer.weight), number(layer.update, 2), number(layer.spread), percent(layer.zero),
         percent(layer.saturated), percent(layer.dead),
     ]  # fmt: skip
 
 
-def _without_folders(name: str) -> str:
+def without_folders(name: str) -> str:
     """`relu@models/net.py:28` as `relu@net.py:28`: what a functional call is known by is long enough."""
     function, at, path = name.partition("@")
     return function + at + PurePath(path).name if at else name

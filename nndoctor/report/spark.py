@@ -41,7 +41,7 @@ class Scale:
 
 def draw(training: Points, validation: Points = (), constant: float | None = None, width: int = 72) -> list[Text]:
     """The drawing with its axes and its key, one `Text` a line; empty where no loss was finite."""
-    scale = _scale([v for _, v in (*training, *validation)], constant)
+    scale = scale_of([v for _, v in (*training, *validation)], constant)
     if scale is None:
         return []
     height = _height(training, scale)
@@ -77,7 +77,7 @@ _STYLES = ("cyan", "bold yellow", "bold magenta", "bold green")
 
 def draw_together(curves: Sequence[tuple[str, Points]], width: int = 72) -> list[Text]:
     """Several training curves on one scale, each under its name; empty where no loss was finite."""
-    scale = _scale([v for _, points in curves for _, v in points], None)
+    scale = scale_of([v for _, points in curves for _, v in points], None)
     if scale is None:
         return []
     last = max((s for _, points in curves for s, _ in points), default=1)
@@ -103,7 +103,8 @@ def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _scale(values: list[float | None], constant: float | None) -> Scale | None:
+def scale_of(values: Sequence[float | None], constant: float | None) -> Scale | None:
+    """The scale on which these losses and a constant predictor's are drawn; None where no loss is finite."""
     finite = [v for v in values if v is not None and math.isfinite(v)]
     if not finite:
         return None

@@ -32,6 +32,12 @@ def name_line(page: Page, rank: int, suspect: Suspect) -> None:
         page.line(facts, indent=3)
 
 
+def how_sure(suspect: Suspect) -> str:
+    """`proved by trial`, or `97 % sure`."""
+    proved = suspect.trial is not None and suspect.trial.confirmed
+    return "proved by trial" if proved else f"{percent(suspect.confidence)} sure"
+
+
 def first_suspect(page: Page, suspect: Suspect, script: str, verbose: bool) -> None:
     """Everything that is known of the most likely cause: evidence, line, fix, and the documents that say so."""
     name_line(page, 1, suspect)

@@ -11,22 +11,11 @@ from nndoctor.report import details, facts, suspects, trials
 from nndoctor.report.layers import layer_table
 from nndoctor.report.page import LINE, Look, Page, text
 from nndoctor.report.spark import draw
-from nndoctor.report.words import clean, count, number, percent, place
+from nndoctor.report.words import clean, place
 
 _STYLES = {"healthy": "bold green", "sick": "bold red", "inconclusive": "bold yellow"}
 _MARGIN = 12  # of the labels "optimiser", "watched", ...
 _TRACEBACK = 30  # lines of the script's traceback that are shown
-_ADVICE = {
-    "error": "Mend the exception, then run nndoctor again; a loss is needed before it can be judged.",
-    "exit": "See why the script exits; arguments of its own go after its name: nndoctor check train.py --data DIR",
-    "finished": "Let it train longer (more epochs or data); a hundred steps are enough to judge by.",
-    "steps": "Let nndoctor see more: --steps 1000",
-    "seconds": "Let nndoctor see more: --seconds 300",
-    "timeout": "Raise the limit with --timeout, or give the script less data to load.",
-    "interrupt": "Let it run on; the limits are --steps and --seconds.",
-    "signal": "Find what killed it: SIGKILL is often a lack of memory, SIGSEGV a fault in native code.",
-}
-_ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
 
 def render(diagnosis: Diagnosis, look: Look) -> str:
@@ -72,20 +61,14 @@ def _headline(page: Page, diagnosis: Diagnosis) -> None:
         why = why[:1].lower() + why[1:]
         page.prose(("no diagnosis: " + why, "bold"), label=word, hang=len(diagnosis.verdict) + 2)
     elif diagnosis.verdict == "healthy" or not grave:
-        page.line(word, "  ", ("nothing is wrong as far as ", "bold"), (_seen(diagnosis.recording), "bold"))
+        page.line(word, "  ", ("nothing is wrong as far as ", "bold"), (facts.seen(diagnosis.recording), "bold"))
     else:
-        proved = grave[0].trial is not None and grave[0].trial.confirmed
-        sure = "proved by trial" if proved else f"{percent(grave[0].confidence)} sure"
-        line = text(word, "  ", (clean(grave[0].cause.title), "bold"), f" · {sure}")
+        line = text(word, "  ", (clean(grave[0].cause.title), "bold"), f" · {suspects.how_sure(grave[0])}")
         where = grave[0].location
         if where is not None:
             full, short = place(where), place(replace(where, file=PurePath(where.file).name))
             line.append(f" · {full if len(line) + len(full) + 3 <= page.width else short}")
         page.line(line)
-
-
-def _seen(recording: Recording) -> str:
-    return f"{count(facts.step_count(recording), 'step')} show" + ("s" if facts.step_count(recording) == 1 else "")
 
 
 def _why_not(page: Page, diagnosis: Diagnosis) -> None:
@@ -98,8 +81,7 @@ def _why_not(page: Page, diagnosis: Diagnosis) -> None:
     page.gap()
     if end is not None and end.reason == "exit" and end.error:
         page.prose(facts.error_line(end), indent=2, label=("it said", "dim"), hang=_MARGIN)
-    advice = _ADVICE.get(end.reason, _ADVICE_OTHER) if end is not None else _ADVICE_OTHER
-    page.prose(advice, indent=2, label=("next", "dim"), hang=_MARGIN)
+    page.prose(facts.advice(end), indent=2, label=("next", "dim"), hang=_MARGIN)
 
 
 def _traceback(page: Page, recording: Recording) -> None:
@@ -134,22 +116,7 @@ def _curve(page: Page, diagnosis: Diagnosis) -> None:
         page.put(line, indent=2)
     if curve.reading and diagnosis.verdict != "inconclusive":
         page.gap()
-        page.prose(clean(curve.reading), f" {_scores(diagnosis)}", indent=2)
-
-
-def _scores(diagnosis: Diagnosis) -> str:
-    """Accuracy or R2 in training and at the last validation, as a sentence; empty where neither was measured."""
-    curve = diagnosis.curve
-    if curve.task_score is None or not curve.score_name:
-        return ""
-    name = curve.score_name[:1].upper() + curve.score_name[1:]
-    validated = facts.validation_score(diagnosis.recording, curve.score_name)
-    further = f", {_score(curve.score_name, validated)} in validation" if validated is not None else ""
-    return f"{clean(name)} {_score(curve.score_name, curve.task_score)} in training{further}."
-
-
-def _score(name: str, value: float) -> str:
-    return percent(value) if name == "accuracy" else number(value)
+        page.prose(clean(curve.reading), f" {facts.scores(diagnosis)}", indent=2)
 
 
 def _why_healthy(page: Page, diagnosis: Diagnosis) -> None:

@@ -7,8 +7,9 @@ import threading
 from typing import Any
 
 from nndoctor.probe.changes.names import Change
+from nndoctor.record.cut import cut
 from nndoctor.record.model import Recording, Sample, Step
-from nndoctor.trials.compare import cut, judge, scores
+from nndoctor.trials.compare import judge, scores
 
 _GOOD = 0.95  # of what there is to learn: more cannot be asked for
 _LEAST_STEPS = 60

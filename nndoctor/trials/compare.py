@@ -7,7 +7,6 @@ change left the loss what it was. All are put on one scale, `skill`: 0 for a con
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from nndoctor.diagnosis.model import Trial
 from nndoctor.probe.changes.names import Change
+from nndoctor.record.cut import cut
 from nndoctor.record.model import Recording
 from nndoctor.symptoms.view import View
 
@@ -82,17 +82,6 @@ def judge(change: Change, before: float, gain: float, other: float | None = None
 def doubtful(trial: Trial) -> bool:
     """Whether a confirmation rests on a difference that another seed might make."""
     return trial.confirmed and trial.gain < 1.5 * GAIN
-
-
-def cut(recording: Recording, steps: int) -> Recording:
-    """The recording as if it had ended after so many steps."""
-    if len(recording.steps) <= steps:
-        return recording
-    last = recording.steps[steps - 1].index
-    return dataclasses.replace(
-        recording, steps=recording.steps[:steps], samples=[s for s in recording.samples if s.step <= last],
-        evaluations=[e for e in recording.evaluations if e.step <= last],
-    )  # fmt: skip
 
 
 def scores(change: Change, before: Recording, after: Recording) -> tuple[Score, Score] | None:

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from nndoctor.probe.changes.names import parse
+from nndoctor.record.cut import cut
 from nndoctor.record.model import Sample
-from nndoctor.trials.compare import compare, cut, judge
+from nndoctor.trials.compare import compare, judge
 from tests.symptoms.build import evaluation
 from tests.trials.build import run
 
