@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from nndoctor import cli
 from nndoctor.cli import EXIT_CLEAN, EXIT_FOUND, EXIT_NO_DIAGNOSIS, EXIT_USAGE, run
@@ -21,6 +22,7 @@ from nndoctor.diagnosis.model import Diagnosis
 from nndoctor.record import codec
 from nndoctor.record.cut import cut
 from nndoctor.record.model import Recording, Step
+from nndoctor.report.json import schema_text
 from nndoctor.version import __version__
 from tests.report import samples
 from tests.symptoms import build
@@ -56,6 +58,7 @@ class Watched:
     recordings: list[Recording] = field(default_factory=list)
     budgets: list[Any] = field(default_factory=list)
     forks: list[bool] = field(default_factory=list)
+    causes: list[Any] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -78,6 +81,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
 
     def try_suspects(diagnosis: Diagnosis, causes: Any, laboratory: Any, budget: Any, shown: Any) -> Diagnosis:
         state.budgets.append(budget)
+        state.causes.append(causes)
         state.forks.append(laboratory._fork)
         return diagnosis
 
@@ -199,6 +203,17 @@ def test_how_much_is_tried(watched: Watched, tmp_path: Path) -> None:
 
     assert [(12, 60.0), (3, 20.0), (12, 60.0)] == [(b.most, b.seconds) for b in watched.budgets]
     assert [True, True, False] == watched.forks
+
+
+def test_what_a_comment_silences_is_not_tried(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+    """The suspect is gone from what is told and from what may be tried; the others are neither."""
+    Path("train.py").write_text("\n" * 13 + "softmax = 1  # nndoctor: ignore[loss-input]\n", encoding="utf-8")
+
+    assert EXIT_FOUND == run(["check", "--quiet", "--format", "json", "train.py"])
+    document = json.loads(capsys.readouterr().out)
+    assert (["loss-input"], "lr-too-low") == ([c["id"] for c in document["silenced"]], document["causes"][0]["id"])
+    (causes,) = watched.causes
+    assert "loss-input" not in causes and "lr-too-low" in causes
 
 
 def test_pyproject_beside_the_script(watched: Watched, tmp_path: Path) -> None:
@@ -541,6 +556,7 @@ def test_a_cause_is_proved_for_real(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SICK, encoding="utf-8")
     found = nndoctor("check", "--format", "json", "train.py", cwd=tmp_path)
     document = json.loads(found.stdout)
+    Draft202012Validator(json.loads(schema_text())).validate(document)
     first = document["causes"][0]
 
     assert EXIT_FOUND == found.returncode

@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nndoctor.diagnosis.model import Diagnosis, Suspect
-from nndoctor.errors import UsageError
 from nndoctor.findings.sources import find_source, project_path
-from nndoctor.probe.changes.names import parse
 from nndoctor.record.model import Place
 from nndoctor.report import facts
 from nndoctor.report.finding import surety
@@ -23,6 +21,7 @@ from nndoctor.report.suspects import fixes
 from nndoctor.report.trials import score, sentence
 from nndoctor.report.words import count, number, percent
 from nndoctor.symptoms.model import Symptom
+from nndoctor.trials.plan import changes_for
 
 MOST_WORDS = 2000
 _LINE = 100  # characters of a line of code
@@ -191,7 +190,8 @@ class _Pack:
             steps.append(f"Make the change above ({code(self._grave[0].cause.id)}), and run this check again: nothing else is certain before.")
             tried = {t.spelling for t in self._diagnosis.trials}
             for suspect in self._grave[: self._size.suspects]:
-                for cure in [c for c in _cures(suspect) if c not in tried][:1]:
+                cures = [c.spelling for c in changes_for(suspect.cause, self._diagnosis.recording)]
+                for cure in [c for c in cures if c not in tried][:1]:
                     steps.append(f"To test {code(suspect.cause.id)} without an edit: {self._command('try', '--change', cure)}")
         elif self._diagnosis.verdict == "healthy":
             steps.append("Nothing has to change as far as this run shows.")
@@ -217,17 +217,6 @@ class _Pack:
             return ""
         kept = [line if len(line) <= _LINE else line[:_LINE] + "…" for line in lines[: self._size.code]]
         return fenced("\n".join([*kept, *(["…"] if len(lines) > self._size.code else [])]), language)
-
-
-def _cures(suspect: Suspect) -> list[str]:
-    """The changes that take a cause away, as far as somebody can type them; some are fitted to a run before they are made."""
-    found = []
-    for cure in suspect.cause.cures:
-        try:
-            found.append(parse(cure).spelling)
-        except UsageError:
-            continue
-    return found
 
 
 def _bullets(rows: list[str]) -> str:

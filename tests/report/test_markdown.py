@@ -43,9 +43,8 @@ def test_what_can_be_tried_next(at_script: Path) -> None:
     suspects = [replace(s, cause=replace(s.cause, cures=cures)) for s, cures in zip(sick.suspects, (["output=identity"], ["clip=seen", "lr*3"]), strict=False)]
     page = render(replace(sick, suspects=suspects))
 
-    assert "`nndoctor try --change 'lr*3' train.py --epochs 7`" in page
+    assert "`nndoctor try --change clip=0.01 train.py --epochs 7`" in page  # fitted to the norms of this run
     assert "--change output=identity" not in page
-    assert "clip" not in page
 
 
 def test_a_module_is_run_as_one(at_script: Path) -> None:
