@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from nndoctor.probe import stats
 from nndoctor.probe.activations import ActivationWatch
+from nndoctor.probe.depth import deeper
 from nndoctor.probe.evaluation import EvaluationWatch
 from nndoctor.probe.forwards import Forward, Forwards, is_tiny
 from nndoctor.probe.functions import FunctionWatch, first_tensor, tensors_in
@@ -89,7 +91,7 @@ class Session:
         time the watch closes its eyes.
         """
         try:
-            with stats.quiet():
+            with deeper(), stats.quiet():
                 return part(*args)
         except Exception as e:
             self._problems += 1
@@ -106,6 +108,13 @@ class Session:
         if self._thread is None:
             self._thread = thread
         return self._thread == thread
+
+    def has_no_numbers(self, loss: Any) -> bool:
+        """Whether a loss is on the meta device, which computes shapes only. Such training is counted, and not watched."""
+        if not isinstance(loss, Tensor) or not loss.is_meta:
+            return False
+        self.calls.note("backward-on-meta")
+        return True
 
     @property
     def steps_made(self) -> int:
@@ -166,7 +175,8 @@ class Session:
         self._stack = [(module, model.name if model is not None else type(module).__name__)]
         self.depth += 1
         try:
-            output = call(module, *args, **kwargs)
+            with deeper():
+                output = call(module, *args, **kwargs)
         finally:
             self.depth -= 1
             self._root = None
@@ -177,6 +187,8 @@ class Session:
 
     def _before_root(self, module: nn.Module, gradients: bool) -> Model | None:
         model = self.registry.model(module)
+        if model is not None and model.is_meta:
+            return None
         if model is not None and model.has_parameters:
             self._before_forward(gradients)
         return model
@@ -229,7 +241,7 @@ class Session:
         """One of torch's loss functions was called."""
         prediction = args[0] if args else kwargs.get("input")
         target = args[1] if len(args) > 1 else kwargs.get("target")
-        if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)):
+        if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)) or value.is_meta:
             return
         rows = stats.batch_size(prediction) or 1
         if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
@@ -267,6 +279,9 @@ class Session:
         looking, self.looking = self.looking, False
         try:
             yield
+        except BaseException:
+            self._unstepped = [s for s in self._unstepped if s.index <= self.backwards]  # not this one
+            raise
         finally:
             self.in_backward = False
             self.depth -= 1
@@ -437,7 +452,8 @@ class Session:
         """Write everything that is summed up. What fails to be summed up is named, and the rest goes on."""
         self.off = True
         self.functions.stop()
-        with stats.quiet():
+        with deeper(), stats.quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what numpy says of sums over NaN is no word for the script's output
             for part in (
                 self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self.weights.note_movement,
                 self.activations.finish, self.inputs.finish, self.holdout.finish, self.overlap.finish, self.losses.finish, self.guards.finish, self.modes.finish, self._finish_calls, self._settle,

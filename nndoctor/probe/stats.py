@@ -17,6 +17,7 @@ from nndoctor.record.model import TensorStats
 # Statistics of a large tensor come from this many of its elements, evenly spaced: the error of a mean is then
 # below one per cent of the deviation, and a step of a large model pays no more than one of a small one.
 MOST_ELEMENTS = 65_536
+_MOST_AXES = 32  # of an array of numpy's, before version 2
 
 
 class quiet:  # noqa: N801 - used like a function, and a generator would cost five times as much on the hot path
@@ -83,12 +84,14 @@ def numbers(tensors: Sequence[Tensor]) -> list[float]:
 
 
 def array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    """A copy of a tensor's values for numpy. Waits for the device."""
+    """A copy of a tensor's values for numpy, its last axes as one where it has more than numpy does. Waits for the device."""
     t = tensor.detach()
     if t.dtype == torch.bfloat16:
         t = t.float()
     if t.is_sparse:
         t = t.to_dense()
+    if t.dim() > _MOST_AXES:
+        t = t.flatten(_MOST_AXES - 1)
     return np.array(t.cpu().numpy(), copy=True)
 
 

@@ -18,6 +18,8 @@ from typing import Any
 from nndoctor.errors import FileError
 from nndoctor.record.model import FORMAT, RECORD_TYPES, Header, Recording
 
+# Made before the script runs: what it puts in the place of json.dumps is its own affair.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _BY_KIND: dict[str, type] = {t.kind: t for t in RECORD_TYPES}  # type: ignore[attr-defined]
 _LISTS = {
@@ -33,9 +35,9 @@ def encode(record: Any) -> str:
     """One record as one line of JSON, without the line's end."""
     data = {"kind": record.kind, **_plain(record)}
     try:
-        return json.dumps(data, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(data)
     except ValueError:
-        return json.dumps(_spelt(data), allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(_spelt(data))
 
 
 def _plain(record: Any) -> dict[str, Any]:
