@@ -11,7 +11,7 @@ def instead_of_training(recording: Recording) -> list[str]:
     """Sentences on what was seen in the place of training, each one a possible reason for its absence; none where it trained."""
     found = [_meta(recording), _empty_batches(recording)]
     if not recording.steps:
-        found += [_empty_loaders(recording), _forwards(recording), _forks(recording)]
+        found += [_empty_loaders(recording), _transforms(recording), _forwards(recording), _forks(recording)]
     return [words for words in found if words]
 
 
@@ -48,6 +48,12 @@ def _forwards(recording: Recording) -> str:
     if plain:
         return f"A model was called {_times(plain)} with gradients, and no loss was taken back through it."
     return f"A model was called {_times(blind)} without gradients: that is an evaluation, and only training is judged." if blind else ""
+
+
+def _transforms(recording: Recording) -> str:
+    if not _count(recording, "torch.func"):
+        return ""
+    return "Networks were called inside transforms of torch.func (grad, vmap); training by gradients that are taken there is not seen."
 
 
 def _forks(recording: Recording) -> str:

@@ -48,9 +48,10 @@ class FunctionMode(TorchFunctionMode):
         in its place (`F.cross_entropy = weighted`), which called it just now and would run a second time.
         """
         frame = sys._getframe(2)
-        if frame.f_code is _ASKING and frame.f_back is not None and isinstance(func, FunctionType):
-            return self._own.get(frame.f_back.f_code, func)
-        return func
+        if frame.f_code is not _ASKING or frame.f_back is None or not isinstance(func, FunctionType):
+            return func
+        asking = frame.f_back.f_code
+        return func if func.__code__ is asking else self._own.get(asking, func)
 
 
 _ASKING: CodeType = handle_torch_function.__code__

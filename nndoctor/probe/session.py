@@ -37,6 +37,8 @@ from nndoctor.record.model import Problem, Sequence, SettingChange, Step
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
 _GRAPHS = 40  # steps of an optimiser within which graphs are read
+_tracing: Callable[[], Any] = torch._C._get_tracing_state
+_transform: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack
 _SEQUENTIAL = (nn.RNNBase, nn.MultiheadAttention)
 
 
@@ -67,6 +69,7 @@ class Session:
         self.weights = WeightWatch(emit, self.registry, self.later)
         self.evaluation = EvaluationWatch(emit)
         self.steps = self.backwards = self.forwards = 0
+        self.transformed = 0  # points that were met inside a transform of torch.func
         self.depth = 0
         self.looking = False
         self.in_backward = self.in_loss = self._in_step = False
@@ -103,7 +106,16 @@ class Session:
     # --- who and when -----------------------------------------------------------------------------------------
 
     def mine(self) -> bool:
-        """Whether this thread is the one that trains: the first that was seen calling a model."""
+        """Whether this thread is the one that trains, the first that was seen calling a model, and computes numbers just now.
+
+        Inside a transform of torch.func nothing is seen: tensors stand for others there, and hold no numbers of their own. Nor
+        is it while torch.jit traces: whatever the watch computed would be taken down as a part of the network.
+        """
+        if _transform() is not None:
+            self.transformed += 1
+            return False
+        if _tracing() is not None:
+            return False
         thread = threading.get_ident()
         if self._thread is None:
             self._thread = thread
@@ -182,7 +194,8 @@ class Session:
             self._root = None
             self._stack = []
         if model is not None and model.has_parameters:
-            self.attempt(self._after_forward, model, module, tensors_in([args, kwargs]), output, gradients)
+            given = [t for t in tensors_in([args, kwargs]) if stats.is_readable(t)]
+            self.attempt(self._after_forward, model, module, given, output, gradients)
         return output
 
     def _before_root(self, module: nn.Module, gradients: bool) -> Model | None:
@@ -241,7 +254,9 @@ class Session:
         """One of torch's loss functions was called."""
         prediction = args[0] if args else kwargs.get("input")
         target = args[1] if len(args) > 1 else kwargs.get("target")
-        if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)) or value.is_meta:
+        if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)):
+            return
+        if not all(stats.is_readable(t) for t in (prediction, target, value)):
             return
         rows = stats.batch_size(prediction) or 1
         if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
@@ -468,5 +483,7 @@ class Session:
             self._flush_unstepped()
 
     def _finish_calls(self) -> None:
+        if self.transformed:
+            self.calls.mark("torch.func")
         for call in self.calls.records():
             self.emit(call)

@@ -36,6 +36,11 @@ class quiet:  # noqa: N801 - used like a function, and a generator would cost fi
         self._functions.__exit__(None, None, None)
 
 
+def is_readable(tensor: Tensor) -> bool:
+    """Whether its rows can be read: not those of a nested tensor, a compressed one, or one on the device that holds no numbers."""
+    return not (tensor.is_meta or tensor.is_nested) and tensor.layout in (torch.strided, torch.sparse_coo)
+
+
 def plain(tensor: Tensor) -> Tensor:
     """The tensor's values as a detached, dense, real tensor: float32 unless it is float64 already."""
     t = tensor.detach()
@@ -55,11 +60,11 @@ def thinned(tensor: Tensor, most: int = MOST_ELEMENTS) -> Tensor:
 
 
 def slice_of(tensor: Tensor, most: int) -> Tensor:
-    """A view of the leading elements of a dense tensor: cheap, and the same ones at every step."""
+    """A view of the leading elements of a dense tensor: cheap, and the same ones at every step. Complex ones are pairs of numbers."""
     t = tensor.detach()
-    if t.numel() <= most:
-        return t
-    return t.reshape(-1)[:most] if t.is_contiguous() else t.flatten()[:most]
+    if t.numel() > most:
+        t = t.reshape(-1)[:most] if t.is_contiguous() else t.flatten()[:most]
+    return torch.view_as_real(t.resolve_conj()) if t.is_complex() else t
 
 
 def number(tensor: Tensor) -> float:
