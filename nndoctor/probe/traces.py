@@ -89,7 +89,7 @@ def _strip(error: BaseException) -> None:
         for i in range(2, len(frames)):
             if not foreign[i] and frames[i - 1].tb_frame.f_code.co_name == "handle_torch_function":
                 foreign[i - 2 : i] = [False, False]  # torch's way to our mode, and the function that took it: it stands below once more
-        if frames and not foreign[-1] and frames[-1].tb_frame.f_code.co_name in _PASSING:
+        while frames and not foreign[-1] and frames[-1].tb_frame.f_code.co_name in _PASSING:
             del frames[-1], foreign[-1]
         inner = len(frames) - foreign[::-1].index(True) if True in foreign else len(frames)
         for i in reversed(range(len(frames))):

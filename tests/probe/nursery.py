@@ -1,9 +1,9 @@
 """A Python that has imported torch already, for tests that run many scripts: each run is a fork of it.
 
 An import of torch takes seconds, most scripts of these tests a fraction of one. `nursery()` gives the path of an executable
-that stands in for `python child.py ...` as the `python` of a `Target`: it hands its arguments, files, folder and environment to
-a process that waits with torch in place, which forks, and becomes the child; the stand-in ends as that fork ends, and the fork with the
-stand-in. What a run does before torch is imported cannot be tested so.
+that stands in for Python, as the `python` of a `Target` and in `python train.py`: it hands its arguments, files, folder and environment
+to a process that waits with torch in place. That forks, and the fork becomes the script; the stand-in ends as the fork does, and the
+fork with the stand-in. What a run does before torch is imported cannot be tested so.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ _STAND_IN = """\
 import array, json, os, signal, socket, sys
 line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 line.connect({address!r})
-fd = int(sys.argv[2])
+watched = sys.argv[1].endswith("child.py")
+fd = int(sys.argv[2]) if watched else 0
 order = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
 line.sendmsg([len(order).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2, fd]))])
 line.sendall(order)
-for given in (0, 1, 2, fd):
+for given in {{0, 1, 2, fd}}:
     os.close(given)
 status = int(line.makefile().readline() or 9)
 if os.WIFSIGNALED(status):
@@ -118,7 +119,10 @@ def _become(fds: array.array[int], argv: list[str], folder: str, environment: di
     for number, fd in enumerate(fds[:3]):
         os.dup2(fd, number)
         os.close(fd)
-    argv[1] = str(fds[3])
+    if argv[0].endswith("child.py"):
+        argv[1] = str(fds[3])
+    else:
+        sys.path[0] = os.path.dirname(os.path.abspath(argv[0]))
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -130,4 +134,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:  # a fork: be `python argv` from here on
         _names = {"__name__": "__main__", "__file__": sys.argv[0], "__loader__": __loader__, "__builtins__": __builtins__}
         _names.update(__doc__=None, __package__=None, __spec__=None, __annotations__={}, __cached__=None)
-        exec(compile(Path(sys.argv[0]).read_bytes(), sys.argv[0], "exec", dont_inherit=True), _names)
+        sys.modules["__main__"].__dict__.update(_names)
+        exec(compile(Path(sys.argv[0]).read_bytes(), os.path.abspath(sys.argv[0]), "exec", dont_inherit=True), sys.modules["__main__"].__dict__)
