@@ -11,6 +11,7 @@ from nndoctor.diagnosis.curve import read_curve
 from nndoctor.diagnosis.locate import location_of
 from nndoctor.diagnosis.model import Diagnosis, RuledOut, Suspect
 from nndoctor.diagnosis.rank import Scored, rank, score
+from nndoctor.diagnosis.unseen import instead_of_training
 from nndoctor.knowledge.loader import load_causes
 from nndoctor.knowledge.model import Cause
 from nndoctor.record.model import Recording
@@ -137,7 +138,7 @@ def _verdict(view: View, suspects: list[Suspect], failing: bool) -> str:
 def _reasons(view: View, symptoms: list[Symptom], verdict: str, failing: bool) -> list[str]:
     """Why a run is called healthy, or why nothing can be said."""
     if verdict == "inconclusive":
-        return [_why_failing(symptoms) if failing else _why_inconclusive(view)]
+        return [_why_failing(symptoms) if failing else _why_inconclusive(view), *instead_of_training(view.recording)]
     if verdict == "sick":
         return []
     reasons = [s.text for s in symptoms if s.name == "learns"]
@@ -174,10 +175,10 @@ def _why_inconclusive(view: View) -> str:
     if end.reason == "timeout":
         return f"The time limit for the whole run passed {seen}."
     if end.reason == "exit":
-        return f"The script left by sys.exit({end.exit_code}) {seen}."
+        return f"The script exited with code {end.exit_code} {seen}."
     if end.reason == "interrupt":
         return f"The run was interrupted {seen}."
-    if steps == 0 and not end.backwards:
+    if steps == 0:
         return "No training was seen: the script called no backward and no optimiser stepped."
     return f"The script ended {seen}, too few to say anything."
 

@@ -13,6 +13,7 @@ import platform
 import resource
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,9 +24,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
+from nndoctor.probe.depth import deeper
 from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.patches import Patches
 from nndoctor.probe.session import Session
+from nndoctor.probe.warned import moved
 from nndoctor.probe.where import place_of, set_start, user_frame, user_place
 from nndoctor.record.model import FORMAT, ChangeMade, End, Header, LoaderInfo, SchedulerInfo
 from nndoctor.version import __version__
@@ -81,11 +84,17 @@ class Watch:
             for name in ("clip_grad_norm_", "clip_grad_value_"):
                 replace(module, name, self._clip)
         self.session.guards.install(self._patches)
+        replace(warnings, "_showwarnmsg", functools.partial(moved, Session.attempt.__code__))
         replace(torch, "compile", self._compile)
         replace(nn.Module, "compile", self._module_compile)
         replace(torch.jit, "script", self._script)
         replace(torch.utils.data.DataLoader, "__init__", self._loader_init)
         replace(torch.utils.data.DataLoader, "__iter__", functools.partial(self._noting, "loader-iter"))
+
+    def note_fork(self) -> None:
+        """The script has forked a process, which is not watched."""
+        if not self.session.off:
+            self.session.calls.mark("fork")
 
     def close_eyes(self) -> None:
         """In a forked worker: see nothing from here on."""
@@ -149,10 +158,8 @@ class Watch:
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if session.functions.on and not module.training and isinstance(module, _FAST_PATHS) and session.mine():
                 with session.functions.paused():
-                    return watched(module, *args, **kwargs)
-            return watched(module, *args, **kwargs)
-
-        def watched(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+                    return __call__(module, *args, **kwargs)
+            # One frame for each module within a module, and no more: the script's recursion is bounded.
             if session.off or session.depth and not session.looking or not session.mine():
                 return old(module, *args, **kwargs)
             if session.depth:
@@ -201,7 +208,7 @@ class Watch:
 
         @functools.wraps(old)
         def backward(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
-            if session.off or session.in_backward or not session.mine():
+            if session.off or session.in_backward or not session.mine() or session.has_no_numbers(tensor):
                 return old(tensor, *args, **kwargs)
             with session.backward(tensor):
                 return old(tensor, *args, **kwargs)
@@ -214,7 +221,7 @@ class Watch:
         @functools.wraps(old)
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             first = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None) if isinstance(tensors, (list, tuple)) else None
-            if session.off or session.in_backward or first is None or not session.mine():
+            if session.off or session.in_backward or first is None or not session.mine() or session.has_no_numbers(first):
                 return old(tensors, *args, **kwargs)
             with session.backward(first):
                 return old(tensors, *args, **kwargs)
@@ -222,11 +229,11 @@ class Watch:
         return backward
 
     def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        if not self.session.off and self.session.mine():
+        if not self.session.off and self.session.mine() and not _is_on_meta(optimizer):
             self.session.attempt(self.session.before_step, optimizer)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        if not self.session.off and self.session.mine():
+        if not self.session.off and self.session.mine() and not _is_on_meta(optimizer):
             self.session.attempt(self.session.after_step, optimizer)
 
     def _scheduler_init(self, old: Any) -> Any:
@@ -252,7 +259,8 @@ class Watch:
                 value = old(*args, **kwargs)
             finally:
                 session.in_loss = False
-            session.loss_called(name, args, kwargs, value)
+            with deeper():
+                session.loss_called(name, args, kwargs, value)
             return value
 
         return loss_function
@@ -317,6 +325,11 @@ def attached(watch: Watch) -> Iterator[Watch]:
         yield watch
     finally:
         watch.remove()
+
+
+def _is_on_meta(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether what it steps has shapes and no numbers."""
+    return any(p.is_meta for g in optimizer.param_groups[:1] for p in g["params"][:1])
 
 
 def _note_construction(built: weakref.WeakKeyDictionary[Any, Any], thing: Any) -> None:

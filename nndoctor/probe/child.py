@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any
+    from typing import Any, NoReturn
 
     from nndoctor.probe.attach import Watch
     from nndoctor.probe.scratch import Scratch
@@ -36,6 +36,7 @@ _LIBRARY_PATH = sys.path[0 if getattr(sys.flags, "safe_path", False) else 1 :]
 _TICK = 0.2  # seconds between two looks at the clock, and between two writes to the pipe
 _FAREWELL = 2.0  # seconds for the workers to end in, once a limit is reached
 _MAIN_THREAD = _thread.get_ident()
+_end_process = os._exit  # the script meets another by this name: see `leave_at_once`
 _LONGEST_ERROR = 2_000  # characters; some messages hold a whole state dict
 
 
@@ -159,6 +160,7 @@ class Run:
         self._watch: Watch | None = None
         self._scratch: Scratch
         self._lines: list[str] = []  # encoded, not yet written
+        self._unwritten = ""  # why a record is missing
         self._kept: list[str] = []  # of a trunk: what every trial has to say first
         self._writing = _thread.allocate_lock()
         self._closing = _thread.RLock()
@@ -174,6 +176,7 @@ class Run:
         )
         if self._role:
             self._begin_trial()
+        os._exit = self.leave_at_once  # type: ignore[assignment]
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)
@@ -213,9 +216,13 @@ class Run:
         """Send a record to the parent, at the next tick of the clock. Any thread may call this."""
         if self._silent:
             return
-        from nndoctor.record.codec import encode
+        try:
+            from nndoctor.record.codec import encode
 
-        line = encode(record)
+            line = encode(record)
+        except Exception as error:  # the caller may be in the midst of the script: tell it at the end
+            self._unwritten = self._unwritten or f"{type(record).__name__} was not written: {type(error).__name__}: {error}"
+            return
         self._lines.append(line)
         if "branches" in self._role:
             self._kept.append(line)
@@ -251,6 +258,13 @@ class Run:
             if self._role:
                 self._exit(0)  # what the script's own farewell does is done once, by the run that is no trial
 
+    def leave_at_once(self, status: int) -> NoReturn:
+        """os._exit: what was seen is written, and the process ends as the script wants it to."""
+        try:
+            self._close("exit", exit_code=int(status) & 0xFF)
+        finally:
+            _end_process(status)
+
     def _close(self, reason: str, **fields: Any) -> bool:
         """Write what is summed up at the end, and the End. Whether this call did: the first one does, others wait."""
         if self._silent or not self._closing.acquire(blocking=not self._clock.is_here()):
@@ -268,7 +282,7 @@ class Run:
     def _sum_up(self, reason: str, fields: dict[str, Any]) -> None:
         with _OwnImports():
             from nndoctor.record import codec  # noqa: F401  (for `emit`)
-            from nndoctor.record.model import End
+            from nndoctor.record.model import End, Problem
         total = time.monotonic() - self._started
         if self._watch is None:
             self.emit(End(reason, 0, 0, 0, 0.0, total, **fields))
@@ -277,6 +291,8 @@ class Run:
                 self._watch.finish()
             except Exception as error:  # where the clock sums up, the script's thread runs on: better an End than none
                 fields.setdefault("error", f"the summary is incomplete: {type(error).__name__}: {error}")
+            if self._unwritten:
+                self.emit(Problem("the recording", self._unwritten))
             self.emit(self._watch.end(reason, total_seconds=total, **fields))
         self._silent = True
         self._clock.end()
@@ -291,7 +307,7 @@ class Run:
                     stream.flush()
             _end_workers()
         finally:
-            os._exit(code)
+            _end_process(code)
 
     def _write(self) -> None:
         """Write the waiting lines. Only the clock and the one that closes come here, so no signal handler of the
@@ -305,13 +321,13 @@ class Run:
                 while data:
                     data = data[os.write(self._fd, data) :]
             except OSError:
-                os._exit(1)  # the parent is gone, and with it the reason to go on
+                _end_process(1)  # the parent is gone, and with it the reason to go on
 
     def _tick(self) -> None:
         self._write()
         now = time.monotonic()
         if os.getppid() != self._parent:
-            os._exit(1)
+            _end_process(1)
         # Both are last resorts: the watch ends the run at its limit unless the script is stuck in something unseen.
         overdue = self._watch.overdue() if self._watch is not None else None
         if overdue is not None:
@@ -388,6 +404,8 @@ class Run:
 
     def _after_fork(self) -> None:
         self._clock.resume()
+        if self._watch is not None and not self._forking:
+            self._watch.note_fork()
 
     def _after_fork_in_child(self) -> None:
         """A forked child is a worker, or a process that goes its own way: it has nothing to say to the parent."""
@@ -414,7 +432,7 @@ def _line(fd: int) -> str:
 
 def _exit_after(seconds: float, code: int) -> None:
     time.sleep(seconds)
-    os._exit(code)
+    _end_process(code)
 
 
 def _end_workers() -> None:

@@ -78,7 +78,7 @@ class GradientWatch:
         Without movement it is accumulation. Waits for the device, which only loops without an optimiser pay.
         """
         tracked = list(self._tracked())
-        marks = [stats.number(stats.slice_of(p, 64).double().sum()) for _, p in tracked[:4]]
+        marks = [stats.number(stats.plain(stats.slice_of(p, 64)).double().sum()) for _, p in tracked[:4]]
         moved, self._marks = marks != self._marks, marks
         step.held = len(tracked)
         carried = [n for n in self._carry.values() if n is not None]

@@ -23,8 +23,8 @@ from typing import Any
 from nndoctor.errors import FileError
 from nndoctor.probe.landlock import command_prefix
 from nndoctor.probe.source import hints
-from nndoctor.record.codec import assemble, decode
-from nndoctor.record.model import FORMAT, End, Header, Recording, Step
+from nndoctor.record.codec import MALFORMED, assemble, decode
+from nndoctor.record.model import FORMAT, End, Header, Problem, Recording, Step
 from nndoctor.version import __version__
 
 _CHILD = str(Path(__file__).resolve().with_name("child.py"))
@@ -192,7 +192,7 @@ class Records:
             with open(fd, "rb") as stream:
                 for line in stream:
                     if line.endswith(b"\n"):  # else the child was killed over it
-                        self._take(decode(line.decode()))
+                        self._take(_decoded(line))
         except BaseException as e:  # raised by `watch`, in the caller's thread
             self.failure = self.failure or e
         finally:
@@ -230,6 +230,14 @@ class Records:
         recording = assemble(self._all)
         recording.end = end
         return recording
+
+
+def _decoded(line: bytes) -> Any:
+    """A record; one that cannot be read is told, and the rest goes on."""
+    try:
+        return decode(line.decode())
+    except MALFORMED as e:
+        return Problem("the recording", f"{type(e).__name__}: {e}"[:500])
 
 
 class Output:
@@ -317,7 +325,7 @@ def _end(code: int, records: Records, limits: Limits, interrupted: bool, in_time
         return End("timeout", *seen, error=f"still running after {limits.timeout:g} s")
     if code < 0:
         return End("signal", *seen, exit_code=128 - code, error=_signal_name(-code))
-    return End("lost", *seen, exit_code=code, error="the process ended without telling Python, as by os._exit")
+    return End("lost", *seen, exit_code=code, error="the process ended without telling Python, as native code can end it")
 
 
 def _signal_name(number: int) -> str:

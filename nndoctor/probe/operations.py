@@ -39,7 +39,7 @@ class Operations:
     def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """A function of torch, or a method of a tensor, has returned."""
         s = self._session
-        if not s.mine() or s.in_backward:
+        if not s.mine() or s.in_backward or (isinstance(result, Tensor) and not stats.is_readable(result)):
             return
         # Scores of a validation pass are often computed after its no_grad block.
         scores = not torch.is_grad_enabled() or (isinstance(result, Tensor) and not result.requires_grad)

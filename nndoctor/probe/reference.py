@@ -74,6 +74,8 @@ def _distinct(rows: Rows) -> Rows:
 
 
 def _columns(x: _Array) -> tuple[_Array, bool]:
+    if not len(x):
+        return x, False
     spread = x.std(0)
     usable = spread > 1e-9 * (np.abs(x.mean(0)) + 1e-30)
     if not usable.any():

@@ -50,6 +50,7 @@ class Model:
     sensitive: list[tuple[str, weakref.ref[nn.Module]]]
     has_parameters: bool
     module: weakref.ref[nn.Module]
+    is_meta: bool = False  # on the device that holds shapes and no numbers: described, and not watched
 
 
 @dataclass
@@ -123,7 +124,7 @@ class Registry:
         index = self.model_count if parameters else -1
         names = {id(m): f"{name}.{n}" if n else name for n, m in tree}
         sensitive: list[tuple[str, weakref.ref[nn.Module]]] = [(names[id(m)], weakref.ref(m)) for _, m in tree if isinstance(m, MODE_SENSITIVE)]
-        model = Model(index, name, names, sensitive, bool(parameters), weakref.ref(module))
+        model = Model(index, name, names, sensitive, bool(parameters), weakref.ref(module), any(p.is_meta for p in parameters))
         self._models[module] = model
         if parameters:
             self.model_count += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from nndoctor.probe import stats
 from nndoctor.probe.activations import ActivationWatch
+from nndoctor.probe.depth import deeper
 from nndoctor.probe.evaluation import EvaluationWatch
 from nndoctor.probe.forwards import Forward, Forwards, is_tiny
 from nndoctor.probe.functions import FunctionWatch, first_tensor, tensors_in
@@ -35,6 +37,8 @@ from nndoctor.record.model import Problem, Sequence, SettingChange, Step
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
 _GRAPHS = 40  # steps of an optimiser within which graphs are read
+_tracing: Callable[[], Any] = torch._C._get_tracing_state
+_transform: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack
 _SEQUENTIAL = (nn.RNNBase, nn.MultiheadAttention)
 
 
@@ -65,6 +69,7 @@ class Session:
         self.weights = WeightWatch(emit, self.registry, self.later)
         self.evaluation = EvaluationWatch(emit)
         self.steps = self.backwards = self.forwards = 0
+        self.transformed = 0  # points that were met inside a transform of torch.func
         self.depth = 0
         self.looking = False
         self.in_backward = self.in_loss = self._in_step = False
@@ -89,7 +94,7 @@ class Session:
         time the watch closes its eyes.
         """
         try:
-            with stats.quiet():
+            with deeper(), stats.quiet():
                 return part(*args)
         except Exception as e:
             self._problems += 1
@@ -101,11 +106,27 @@ class Session:
     # --- who and when -----------------------------------------------------------------------------------------
 
     def mine(self) -> bool:
-        """Whether this thread is the one that trains: the first that was seen calling a model."""
+        """Whether this thread is the one that trains, the first that was seen calling a model, and computes numbers just now.
+
+        Inside a transform of torch.func nothing is seen: tensors stand for others there, and hold no numbers of their own. Nor
+        is it while torch.jit traces: whatever the watch computed would be taken down as a part of the network.
+        """
+        if _transform() is not None:
+            self.transformed += 1
+            return False
+        if _tracing() is not None:
+            return False
         thread = threading.get_ident()
         if self._thread is None:
             self._thread = thread
         return self._thread == thread
+
+    def has_no_numbers(self, loss: Any) -> bool:
+        """Whether a loss is on the meta device, which computes shapes only. Such training is counted, and not watched."""
+        if not isinstance(loss, Tensor) or not loss.is_meta:
+            return False
+        self.calls.note("backward-on-meta")
+        return True
 
     @property
     def steps_made(self) -> int:
@@ -166,17 +187,21 @@ class Session:
         self._stack = [(module, model.name if model is not None else type(module).__name__)]
         self.depth += 1
         try:
-            output = call(module, *args, **kwargs)
+            with deeper():
+                output = call(module, *args, **kwargs)
         finally:
             self.depth -= 1
             self._root = None
             self._stack = []
         if model is not None and model.has_parameters:
-            self.attempt(self._after_forward, model, module, tensors_in([args, kwargs]), output, gradients)
+            given = [t for t in tensors_in([args, kwargs]) if stats.is_readable(t)]
+            self.attempt(self._after_forward, model, module, given, output, gradients)
         return output
 
     def _before_root(self, module: nn.Module, gradients: bool) -> Model | None:
         model = self.registry.model(module)
+        if model is not None and model.is_meta:
+            return None
         if model is not None and model.has_parameters:
             self._before_forward(gradients)
         return model
@@ -231,6 +256,8 @@ class Session:
         target = args[1] if len(args) > 1 else kwargs.get("target")
         if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)):
             return
+        if not all(stats.is_readable(t) for t in (prediction, target, value)):
+            return
         rows = stats.batch_size(prediction) or 1
         if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
             self.attempt(self._evaluation_loss, name, prediction, target, value, rows)
@@ -267,6 +294,9 @@ class Session:
         looking, self.looking = self.looking, False
         try:
             yield
+        except BaseException:
+            self._unstepped = [s for s in self._unstepped if s.index <= self.backwards]  # not this one
+            raise
         finally:
             self.in_backward = False
             self.depth -= 1
@@ -437,7 +467,8 @@ class Session:
         """Write everything that is summed up. What fails to be summed up is named, and the rest goes on."""
         self.off = True
         self.functions.stop()
-        with stats.quiet():
+        with deeper(), stats.quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what numpy says of sums over NaN is no word for the script's output
             for part in (
                 self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self.weights.note_movement,
                 self.activations.finish, self.inputs.finish, self.holdout.finish, self.overlap.finish, self.losses.finish, self.guards.finish, self.modes.finish, self._finish_calls, self._settle,
@@ -452,5 +483,7 @@ class Session:
             self._flush_unstepped()
 
     def _finish_calls(self) -> None:
+        if self.transformed:
+            self.calls.mark("torch.func")
         for call in self.calls.records():
             self.emit(call)

@@ -17,6 +17,7 @@ from nndoctor.record.model import TensorStats
 # Statistics of a large tensor come from this many of its elements, evenly spaced: the error of a mean is then
 # below one per cent of the deviation, and a step of a large model pays no more than one of a small one.
 MOST_ELEMENTS = 65_536
+_MOST_AXES = 32  # of an array of numpy's, before version 2
 
 
 class quiet:  # noqa: N801 - used like a function, and a generator would cost five times as much on the hot path
@@ -33,6 +34,11 @@ class quiet:  # noqa: N801 - used like a function, and a generator would cost fi
     def __exit__(self, *error: object) -> None:
         torch._C._set_grad_enabled(self._gradients)
         self._functions.__exit__(None, None, None)
+
+
+def is_readable(tensor: Tensor) -> bool:
+    """Whether its rows can be read: not those of a nested tensor, a compressed one, or one on the device that holds no numbers."""
+    return not (tensor.is_meta or tensor.is_nested) and tensor.layout in (torch.strided, torch.sparse_coo)
 
 
 def plain(tensor: Tensor) -> Tensor:
@@ -54,11 +60,11 @@ def thinned(tensor: Tensor, most: int = MOST_ELEMENTS) -> Tensor:
 
 
 def slice_of(tensor: Tensor, most: int) -> Tensor:
-    """A view of the leading elements of a dense tensor: cheap, and the same ones at every step."""
+    """A view of the leading elements of a dense tensor: cheap, and the same ones at every step. Complex ones are pairs of numbers."""
     t = tensor.detach()
-    if t.numel() <= most:
-        return t
-    return t.reshape(-1)[:most] if t.is_contiguous() else t.flatten()[:most]
+    if t.numel() > most:
+        t = t.reshape(-1)[:most] if t.is_contiguous() else t.flatten()[:most]
+    return torch.view_as_real(t.resolve_conj()) if t.is_complex() else t
 
 
 def number(tensor: Tensor) -> float:
@@ -83,12 +89,14 @@ def numbers(tensors: Sequence[Tensor]) -> list[float]:
 
 
 def array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    """A copy of a tensor's values for numpy. Waits for the device."""
+    """A copy of a tensor's values for numpy, its last axes as one where it has more than numpy does. Waits for the device."""
     t = tensor.detach()
     if t.dtype == torch.bfloat16:
         t = t.float()
     if t.is_sparse:
         t = t.to_dense()
+    if t.dim() > _MOST_AXES:
+        t = t.flatten(_MOST_AXES - 1)
     return np.array(t.cpu().numpy(), copy=True)
 
 

@@ -14,6 +14,8 @@ from nndoctor.probe.where import is_user_file, place_of, shown_path
 from nndoctor.record.model import Place
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# These hand a call of the script's on to native code, which has no frame of its own: what it raises ends in them.
+_PASSING = frozenset({"__torch_function__", "item", "question"})
 _LONGEST_ERROR, _LONGEST_TRACEBACK = 2_000, 20_000  # characters; some messages hold a whole state dict
 
 
@@ -84,6 +86,11 @@ def _strip(error: BaseException) -> None:
             frames.append(trace)
             trace = trace.tb_next
         foreign = [not f.tb_frame.f_code.co_filename.startswith(_PACKAGE) for f in frames]
+        for i in range(2, len(frames)):
+            if not foreign[i] and frames[i - 1].tb_frame.f_code.co_name == "handle_torch_function":
+                foreign[i - 2 : i] = [False, False]  # torch's way to our mode, and the function that took it: it stands below once more
+        while frames and not foreign[-1] and frames[-1].tb_frame.f_code.co_name in _PASSING:
+            del frames[-1], foreign[-1]
         inner = len(frames) - foreign[::-1].index(True) if True in foreign else len(frames)
         for i in reversed(range(len(frames))):
             if foreign[i] or i >= inner:

@@ -100,7 +100,7 @@ class WeightWatch:
     def _measure(self, members: list[tuple[int, Tensor]]) -> None:
         """Parameters of one device and type, all of them in a few calls."""
         after = [stats.slice_of(p, _SLICE).reshape(-1) for _, p in members]
-        scales = [(p.numel() / max(a.numel(), 1)) ** 0.5 for (_, p), a in zip(members, after, strict=True)]
+        scales = [((1 + p.is_complex()) * p.numel() / max(a.numel(), 1)) ** 0.5 for (_, p), a in zip(members, after, strict=True)]
         samples = [ParameterSample(i, 0.0, None, None, None, 0.0) for i, _ in members]
         self._samples.extend(samples)
         for n, (i, _) in enumerate(members):

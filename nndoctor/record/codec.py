@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,10 @@ from typing import Any
 from nndoctor.errors import FileError
 from nndoctor.record.model import FORMAT, RECORD_TYPES, Header, Recording
 
+# Made before the script runs: what it puts in the place of json.dumps is its own affair.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=lambda value: _foreign(value))
+# What reading a line can raise where it is no record of ours.
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _BY_KIND: dict[str, type] = {t.kind: t for t in RECORD_TYPES}  # type: ignore[attr-defined]
 _LISTS = {
@@ -33,9 +38,19 @@ def encode(record: Any) -> str:
     """One record as one line of JSON, without the line's end."""
     data = {"kind": record.kind, **_plain(record)}
     try:
-        return json.dumps(data, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(data)
     except ValueError:
-        return json.dumps(_spelt(data), allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(_spelt(data))
+
+
+def _foreign(value: Any) -> Any:
+    """A number of another library's (a batch size may be one of numpy's), or what the script has put in its place."""
+    for kind in (operator.index, float):
+        try:
+            return kind(value)
+        except (TypeError, ValueError):
+            continue
+    return str(value)[:200]
 
 
 def _plain(record: Any) -> dict[str, Any]:
@@ -79,7 +94,7 @@ def _spelt(value: Any) -> Any:
 def decode(line: str) -> Any:
     """The record that one line holds. Unknown fields are dropped, an unknown kind gives None.
 
-    Raises ValueError where the line is not a record.
+    Raises one of MALFORMED where the line is not a record.
     """
     data = json.loads(line)
     if not isinstance(data, dict) or "kind" not in data:
@@ -101,7 +116,7 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         return lambda v: None if v is None else inner[0](v)
     if origin is list:
         item = _reader(arguments[0])
-        return lambda v: [item(x) for x in v]
+        return lambda v: [item(x) for x in _expected(v, list)]
     if origin is dict:
         entry = _reader(arguments[1])
         return lambda v: {k: entry(x) for k, x in v.items()}
@@ -109,7 +124,13 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         return lambda v: _NUMBERS[v] if isinstance(v, str) else float(v)
     if hint is Any:
         return _unspelt
-    return lambda v: v
+    return lambda v: _expected(v, hint)
+
+
+def _expected(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
 
 
 def _unspelt(value: Any) -> Any:
@@ -161,13 +182,16 @@ def load(path: str | Path) -> Recording:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
         raise FileError(f"{path}: cannot be read: {getattr(e, 'strerror', None) or e}") from e
-    records = []
-    for number, line in enumerate(text.splitlines(), 1):
+    records: list[Any] = []
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             records.append(decode(line))
-        except (ValueError, TypeError, KeyError, AttributeError) as e:
+        except MALFORMED as e:
+            if number == len(lines) and not text.endswith("\n"):
+                break  # cut off while it was written: what came before it stands
             raise FileError(f"{path}:{number}: not a line of a recording ({e}); was it saved with --save?") from e
     if not records or not isinstance(records[0], Header):
         raise FileError(f"{path}: not a recording: its first line is no header; save one with `nndoctor check --save`")

@@ -48,7 +48,13 @@ def render(diagnosis: Diagnosis) -> str:
 
 def dump(document: dict[str, Any]) -> str:
     """Any document of ours as JSON, whatever numbers it holds."""
-    return json.dumps(spelt(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    plain = spelt(document)
+    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, as in the name of a file that is no UTF-8: JSON has an escape for it
+        text = json.dumps(plain, indent=2, allow_nan=False)
+    return text + "\n"
 
 
 def schema_text() -> str:

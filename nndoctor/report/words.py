@@ -16,8 +16,9 @@ def clean(text: str) -> str:
     """The text without anything that a terminal would obey: escape sequences and control characters, tabs as spaces.
 
     Line ends stay. Names, messages and source lines come from the user's program and are not to be trusted with
-    the screen.
+    the screen. Half a character (of a file name that is no UTF-8) is spelt out, since no file could take it.
     """
+    text = text.encode("utf-8", "backslashreplace").decode()
     return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n"))).expandtabs(4)
 
 

@@ -149,7 +149,7 @@ def test_a_script_that_never_trained_is_inconclusive() -> None:
 @pytest.mark.parametrize(
     ("reason", "fields", "words"),
     [
-        ("exit", {"exit_code": 2}, "The script left by sys.exit(2) after 3 training steps."),
+        ("exit", {"exit_code": 2}, "The script exited with code 2 after 3 training steps."),
         ("interrupt", {}, "The run was interrupted after 3 training steps."),
         ("signal", {"error": "SIGKILL"}, "The script was killed by SIGKILL after 3 training steps."),
         ("timeout", {}, "The time limit for the whole run passed after 3 training steps."),
