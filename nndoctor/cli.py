@@ -191,7 +191,7 @@ def check(
     target = Target(script=script, arguments=arguments, module=module)
     tries = checkup.Tries(0 if no_trials else settings.trials, settings.budget, not no_fork)
     diagnosis = checkup.check(target, settings, delivery, save, quiet, tries)
-    return exit_code(diagnosis, settings.fail_on)
+    return EXIT_CLEAN if diagnosis is None else exit_code(diagnosis, settings.fail_on)
 
 
 @nndoctor.command(

@@ -35,9 +35,22 @@ class quiet:  # noqa: N801 - used like a function, and a generator would cost fi
         self._functions.__exit__(None, None, None)
 
 
+def is_spread(tensor: Tensor) -> bool:
+    """Whether a tensor is one of which each process holds a part: a DTensor, told without importing its module."""
+    return type(tensor).__module__.startswith("torch.distributed") and hasattr(tensor, "_local_tensor")
+
+
+def local(tensor: Tensor) -> Tensor:
+    """The tensor detached; of one that is spread over processes, this one's part. What is computed of the whole may call
+    the others and wait for them, who do not know of it.
+    """
+    t = tensor.detach()
+    return t._local_tensor if is_spread(t) else t  # type: ignore[attr-defined,no-any-return]
+
+
 def plain(tensor: Tensor) -> Tensor:
     """The tensor's values as a detached, dense, real tensor: float32 unless it is float64 already."""
-    t = tensor.detach()
+    t = local(tensor)
     if t.is_sparse or t.layout != torch.strided:
         t = t.to_dense()
     if t.is_complex():
@@ -49,13 +62,13 @@ def plain(tensor: Tensor) -> Tensor:
 
 def thinned(tensor: Tensor, most: int = MOST_ELEMENTS) -> Tensor:
     """At most `most` elements of a tensor, evenly spaced, as one axis."""
-    t = tensor.detach().reshape(-1)
+    t = local(tensor).reshape(-1)
     return t if t.numel() <= most else t[:: -(-t.numel() // most)]
 
 
 def slice_of(tensor: Tensor, most: int) -> Tensor:
     """A view of the leading elements of a dense tensor: cheap, and the same ones at every step."""
-    t = tensor.detach()
+    t = local(tensor)
     if t.numel() <= most:
         return t
     return t.reshape(-1)[:most] if t.is_contiguous() else t.flatten()[:most]
@@ -63,11 +76,12 @@ def slice_of(tensor: Tensor, most: int) -> Tensor:
 
 def number(tensor: Tensor) -> float:
     """One number from a tensor of one element. Waits for the device."""
-    return float(tensor.detach())
+    return float(local(tensor))
 
 
 def numbers(tensors: Sequence[Tensor]) -> list[float]:
     """Tensors of one element as floats, in one transfer per device and type. Waits for the device."""
+    tensors = [local(t) for t in tensors]
     kinds = {(t.device, t.dtype) for t in tensors}
     if len(kinds) == 1 and all(t.dim() == 0 for t in tensors):
         return [float(v) for v in torch.stack(list(tensors)).tolist()]
@@ -84,7 +98,7 @@ def numbers(tensors: Sequence[Tensor]) -> list[float]:
 
 def array(tensor: Tensor) -> np.ndarray[Any, Any]:
     """A copy of a tensor's values for numpy. Waits for the device."""
-    t = tensor.detach()
+    t = local(tensor)
     if t.dtype == torch.bfloat16:
         t = t.float()
     if t.is_sparse:
@@ -94,6 +108,7 @@ def array(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Euclidean norms, one 0-d tensor each, left on the device."""
+    tensors = [local(t) for t in tensors]
     if all(t.layout == torch.strided and not t.is_complex() for t in tensors):
         by_kind: dict[tuple[torch.device, torch.dtype], list[int]] = {}
         for i, t in enumerate(tensors):
@@ -110,6 +125,7 @@ def batch_size(tensor: Tensor) -> int | None:
 
 def describe(tensor: Tensor) -> TensorStats:
     """What one tensor holds. Waits for the device."""
+    tensor = local(tensor)
     stats = TensorStats(list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
     if tensor.numel() == 0:
         return stats
