@@ -82,12 +82,12 @@ class ReplicaWatch:
             return
         group = torch.distributed.is_available() and torch.distributed.is_initialized()
         if group:
-            me, world, backend = torch.distributed.get_rank(), torch.distributed.get_world_size(), torch.distributed.get_backend()
+            me, world, backend = torch.distributed.get_rank(), torch.distributed.get_world_size(), str(torch.distributed.get_backend())
         else:
             me, world, backend = _named(os.environ, "RANK"), _named(os.environ, "WORLD_SIZE"), ""
         if world > 1 and me >= 0:
             self._rank = me
-            self._emit(RankInfo(me, world, str(backend), user_place() if group else None))
+            self._emit(RankInfo(me, world, backend, user_place() if group else None))
 
     # --- what it holds --------------------------------------------------------------------------------------------
 
@@ -130,12 +130,12 @@ class ReplicaWatch:
     def _number(self, tensor: Tensor) -> Tensor:
         """One number of a tensor, 0-d, left on the device."""
         values = stats.plain(stats.slice_of(tensor, _SLICE).reshape(-1)).double()
-        signs = self._signs.get(values.device)
-        if signs is None:
+        if values.device not in self._signs:
             order = torch.arange(_SLICE, device=values.device)
             mixed = (order + 1) * 0x9E3779B97F4A7C1
             mixed = (mixed ^ (mixed >> 29)) * 0x9E3779B97F4A7C1
-            signs = self._signs[values.device] = ((mixed >> 40) & 1).double() * 2 - 1
+            self._signs[values.device] = ((mixed >> 40) & 1).double() * 2 - 1
+        signs: Tensor = self._signs[values.device]
         return torch.dot(values, signs[: values.numel()]) * (tensor.numel() / max(values.numel(), 1)) ** 0.5
 
 

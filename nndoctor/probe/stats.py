@@ -45,7 +45,7 @@ def local(tensor: Tensor) -> Tensor:
     the others and wait for them, who do not know of it.
     """
     t = tensor.detach()
-    return t._local_tensor if is_spread(t) else t  # type: ignore[attr-defined,no-any-return]
+    return t._local_tensor if is_spread(t) else t  # type: ignore[attr-defined]
 
 
 def plain(tensor: Tensor) -> Tensor:

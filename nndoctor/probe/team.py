@@ -33,7 +33,7 @@ _STARTED, _RECORDED = ".pid", ".jsonl"
 
 @dataclass(frozen=True)
 class Team:
-    """This process among those of its training. A team of one is the usual case."""
+    """Which process of its training this one is. A team of one is the usual case."""
 
     folder: Path
     rank: int = 0

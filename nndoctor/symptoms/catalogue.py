@@ -14,6 +14,7 @@ from nndoctor.symptoms import (
     inputs,
     labels,
     loop,
+    ranks,
     settings,
     structure,
     validation,
@@ -22,7 +23,7 @@ from nndoctor.symptoms import (
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
-_SUBJECTS = (curves, breakdown, inputs, labels, validation, structure, capacity, activations, gradients, weights, settings, loop)
+_SUBJECTS = (curves, breakdown, inputs, labels, validation, structure, capacity, activations, gradients, weights, settings, ranks, loop)
 CATALOGUE: tuple[SymptomInfo, ...] = tuple(info for subject in _SUBJECTS for info in subject.INFO)
 NAMES = frozenset(info.name for info in CATALOGUE)
 # What is read off the run directly, rather than inferred from how it went.
