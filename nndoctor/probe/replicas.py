@@ -136,7 +136,8 @@ class ReplicaWatch:
             mixed = (mixed ^ (mixed >> 29)) * 0x9E3779B97F4A7C1
             self._signs[values.device] = ((mixed >> 40) & 1).double() * 2 - 1
         signs: Tensor = self._signs[values.device]
-        return torch.dot(values, signs[: values.numel()]) * (tensor.numel() / max(values.numel(), 1)) ** 0.5
+        scale: float = (tensor.numel() / max(values.numel(), 1)) ** 0.5
+        return torch.dot(values, signs[: values.numel()]) * scale
 
 
 def _is_unsynced(wrapped: Any) -> bool:

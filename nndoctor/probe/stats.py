@@ -42,10 +42,21 @@ def is_spread(tensor: Tensor) -> bool:
 
 def local(tensor: Tensor) -> Tensor:
     """The tensor detached; of one that is spread over processes, this one's part. What is computed of the whole may call
-    the others and wait for them, who do not know of it.
+    the others and wait for them, who do not know of it. Empty where the memory is given back for a while, as sharded
+    training does: to read it would end the process.
     """
     t = tensor.detach()
-    return t._local_tensor if is_spread(t) else t  # type: ignore[attr-defined]
+    t = t._local_tensor if is_spread(t) else t  # type: ignore[attr-defined]
+    return t.new_empty(0) if _is_freed(t) else t
+
+
+def _is_freed(t: Tensor) -> bool:
+    if t.layout != torch.strided or t.is_meta or not t.numel():
+        return False
+    try:
+        return t.untyped_storage().nbytes() == 0
+    except (NotImplementedError, RuntimeError):  # a subclass without memory of its own
+        return False
 
 
 def plain(tensor: Tensor) -> Tensor:
