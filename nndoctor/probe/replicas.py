@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from nndoctor.probe import stats
 from nndoctor.probe.where import user_place
@@ -43,16 +44,13 @@ class ReplicaWatch:
         """Patch what makes several processes one training."""
         if not torch.distributed.is_available():
             return
-        from torch.nn.parallel import DistributedDataParallel
         from torch.utils.data.distributed import DistributedSampler
 
         for module in (torch.distributed, torch.distributed.distributed_c10d):
             patches.replace(module, "init_process_group", self._init_process_group)
-        patches.replace(DistributedDataParallel, "__init__", functools.partial(self._marking, "wrap", lambda _: True))
-        patches.replace(DistributedDataParallel, "forward", functools.partial(self._marking, "wrapped-forward", lambda _: torch.is_grad_enabled()))
-        patches.replace(DistributedDataParallel, "forward", functools.partial(self._marking, "unsynced-forward", _is_unsynced))
-        patches.replace(DistributedSampler, "__iter__", functools.partial(self._marking, "shuffled-shard", lambda sampler: sampler.shuffle))
-        patches.replace(DistributedSampler, "set_epoch", functools.partial(self._marking, "set-epoch", lambda _: True))
+        patches.replace(DistributedDataParallel, "forward", functools.partial(self._noting, _of_forward))
+        patches.replace(DistributedSampler, "__iter__", functools.partial(self._noting, lambda sampler: ("shuffled-shard",) if sampler.shuffle else ()))
+        patches.replace(DistributedSampler, "set_epoch", functools.partial(self._noting, lambda _: ("set-epoch",)))
 
     def _init_process_group(self, old: Any) -> Any:
         @functools.wraps(old)
@@ -63,16 +61,16 @@ class ReplicaWatch:
 
         return init_process_group
 
-    def _marking(self, what: str, counts: Callable[[Any], bool], old: Any) -> Any:
+    def _noting(self, whats: Callable[[Any], tuple[str, ...]], old: Any) -> Any:
         session = self._session
 
         @functools.wraps(old)
-        def marked(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if not session.off and counts(owner):
+        def noted(owner: Any, *args: Any, **kwargs: Any) -> Any:
+            for what in () if session.off else whats(owner):
                 session.calls.mark(what, user_place())
             return old(owner, *args, **kwargs)
 
-        return marked
+        return noted
 
     # --- who this is ----------------------------------------------------------------------------------------------
 
@@ -94,6 +92,11 @@ class ReplicaWatch:
     def start(self) -> None:
         """Before the first backward call: the weights that training begins with."""
         self._join()
+        if self._rank is None:
+            return
+        for module, place in list(self._session.registry.built.items()):
+            if isinstance(module, DistributedDataParallel):
+                self._session.calls.mark("wrap", place)
         self.close(0)
 
     def keep_gradients(self, optimizer: torch.optim.Optimizer) -> None:
@@ -140,8 +143,10 @@ class ReplicaWatch:
         return torch.dot(values, signs[: values.numel()]) * scale
 
 
-def _is_unsynced(wrapped: Any) -> bool:
-    return torch.is_grad_enabled() and not getattr(wrapped, "require_backward_grad_sync", True)
+def _of_forward(wrapped: Any) -> tuple[str, ...]:
+    if not torch.is_grad_enabled():
+        return ()
+    return ("wrapped-forward",) if getattr(wrapped, "require_backward_grad_sync", True) else ("wrapped-forward", "unsynced-forward")
 
 
 def _is_whole(tensor: Tensor) -> bool:
