@@ -149,10 +149,10 @@ def _why_inconclusive(view: View) -> str:
     unseen = sum(not r.watched and not r.world for r in view.recording.ranks)
     if steps == 0 and unseen:
         return f"Training went on in {unseen} forked process{'' if unseen == 1 else 'es'} of the script, which cannot be watched; processes that are spawned can."
-    gone = next((r for r in view.recording.ranks if r.world and r.rank != view.recording.ranks[0].rank and r.ended in ("signal", "lost")), None)
+    gone = view.recording.gone
     if gone is not None and end is not None and end.reason not in ("steps", "seconds", "finished"):
         how = f"was killed by {gone.error or 'a signal'}" if gone.ended == "signal" else "went away without a word"
-        return f"Rank {gone.rank} {how} after {gone.steps} steps, and the others cannot go on without it."
+        return f"Rank {gone.rank} {how} after {gone.steps} recorded steps, and the others cannot go on without it."
     seen = f"after {steps} training step{'' if steps == 1 else 's'}"
     if end is None or end.reason == "lost":
         return f"The script ended without a word {seen}" + (f" (exit code {end.exit_code})." if end else ".")

@@ -644,6 +644,11 @@ class Recording:
     problems: list[Problem] = field(default_factory=list)
     end: End | None = None
 
+    @property
+    def gone(self) -> RankInfo | None:
+        """The first process of the group, other than the one that this is of, that was killed or left without a word."""
+        return next((r for r in self.ranks[1:] if r.world and r.ended in ("signal", "lost")), None)
+
     def call(self, what: str) -> Call | None:
         """The record of one of the loop's calls, None where it never happened."""
         return next((c for c in self.calls if c.what == what), None)

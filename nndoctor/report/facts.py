@@ -190,7 +190,7 @@ def _processes(recording: Recording) -> str:
 
 def _after(rank: RankInfo) -> str:
     why = clean(rank.error).strip().split("\n")[0] if rank.ended in ("error", "signal") else ""
-    return f"{' ' if rank.ended == 'signal' else ': ' if why else ''}{why} after {count(rank.steps, 'step')}"
+    return f"{' ' if rank.ended == 'signal' else ': ' if why else ''}{why} after {count(rank.steps, 'recorded step')}"
 
 
 _RANK_ENDINGS = {

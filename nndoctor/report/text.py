@@ -25,6 +25,7 @@ _ADVICE = {
     "timeout": "Raise the limit with --timeout, or give the script less data to load.",
     "interrupt": "Let it run on; the limits are --steps and --seconds.",
     "signal": "Find what killed it: SIGKILL is often a lack of memory, SIGSEGV a fault in native code.",
+    "peer": "See in the script's output why another of its processes ended first.",
 }
 _ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
@@ -96,6 +97,7 @@ def _why_not(page: Page, diagnosis: Diagnosis) -> None:
     if end is not None and end.reason == "exit" and end.error:
         page.prose(facts.error_line(end), indent=2, label=("it said", "dim"), hang=_MARGIN)
     advice = _ADVICE.get(end.reason, _ADVICE_OTHER) if end is not None else _ADVICE_OTHER
+    advice = _ADVICE["signal"] if diagnosis.recording.gone is not None else advice
     page.prose(advice, indent=2, label=("next", "dim"), hang=_MARGIN)
 
 

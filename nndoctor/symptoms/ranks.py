@@ -196,7 +196,7 @@ def _why_apart(view: View) -> tuple[str, Place | None]:
     """What the calls tell of the reason, and its line."""
     wrap, through, unsynced = (view.recording.call(n) for n in ("wrap", "wrapped-forward", "unsynced-forward"))
     model = next((m.place or m.called for m in view.recording.models), None) or view.place_of("backward")
-    if not view.recording.ranks[0].backend:
+    if view.recording.ranks and not view.recording.ranks[0].backend:
         return "The script never joined a process group: each process trains for itself.", model
     if wrap is None:
         return "No DistributedDataParallel was made, and the processes do not keep each other's weights by other means.", model
