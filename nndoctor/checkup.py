@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nndoctor.diagnosis.engine import DiagnosisOptions
     from nndoctor.diagnosis.model import Diagnosis, Trial
     from nndoctor.probe.launch import Limits, Target
+    from nndoctor.probe.team import Team
     from nndoctor.record.model import Recording
 
 # Stand-ins for a terminal or pipe whose encoding has no such characters.
@@ -62,12 +63,20 @@ class Tries:
 def check(
     target: Target, settings: Settings, deliveries: Sequence[Delivery], gate: Gate | None = None, save: Path | None = None,
     quiet: bool = False, tries: Tries | None = None,
-) -> Diagnosis:  # fmt: skip
-    """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be read or written."""
+) -> Diagnosis | None:  # fmt: skip
+    """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be read or written.
+
+    None where a launcher has started this process as one rank of several: the first of them reports for all.
+    """
+    from nndoctor.probe.team import meeting
+
     gate = gate or Gate()
     ensure_writable([*(d.output for d in deliveries), save, gate.write], [Path(target.script), gate.read_only])
     known = known_findings(gate)
-    recording = watch(target, settings, quiet)
+    with meeting(os.environ) as team:
+        recording = team.whole(watch(target, settings, quiet, team))
+    if not team.leads:
+        return None
     keep(recording, save)
     diagnosis = try_cures(find_causes(recording, settings), target, settings, tries or Tries(), quiet)
     return hand_over(weigh(diagnosis, settings, known), deliveries, gate)
@@ -121,8 +130,8 @@ def try_cures(diagnosis: Diagnosis, target: Target, settings: Settings, tries: T
     from nndoctor.trials.laboratory import Laboratory
     from nndoctor.trials.run import Budget, try_suspects
 
-    if (diagnosis.verdict != "sick" and not diagnosis.failing) or tries.most == 0:
-        return diagnosis
+    if (diagnosis.verdict != "sick" and not diagnosis.failing) or tries.most == 0 or diagnosis.recording.ranks:
+        return diagnosis  # a trial is one process, and a rank alone waits for the others
     silenced = {s.cause.id for s in diagnosis.silenced}
     causes = {name: cause for name, cause in chosen_causes(options_of(settings)).items() if name not in silenced}
     with (
@@ -177,13 +186,14 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout)
 
 
-def watch(target: Target, settings: Settings, quiet: bool) -> Recording:
+def watch(target: Target, settings: Settings, quiet: bool, team: Team) -> Recording:
     """Run the script in its watched child process, with its output and the progress on stderr."""
     from nndoctor.probe import launch
+    from nndoctor.probe.team import ended_politely
     from nndoctor.report.live import screen
 
-    with screen(target.script, settings.steps, settings.seconds, quiet) as shown:
-        return launch.watch(target, limits_of(settings), shown.on_record, shown.on_output)
+    with ended_politely(team), screen(target.script, settings.steps, settings.seconds, quiet, shared=team.size > 1) as shown:
+        return launch.watch(target, limits_of(settings), shown.on_record, shown.on_output, ranks=team.folder)
 
 
 def keep(recording: Recording, path: Path | None) -> None:

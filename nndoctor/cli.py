@@ -161,7 +161,8 @@ def check(
     target = Target(script=script, arguments=arguments, module=module)
     tries = checkup.Tries(0 if no_trials else settings.trials, settings.budget, not no_fork)
     gate = checkup.Gate(baseline, write_baseline)
-    return exit_code(checkup.check(target, settings, deliveries, gate, save, quiet, tries))
+    diagnosis = checkup.check(target, settings, deliveries, gate, save, quiet, tries)
+    return EXIT_CLEAN if diagnosis is None else exit_code(diagnosis)
 
 
 @nndoctor.command(

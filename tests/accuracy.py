@@ -6,7 +6,8 @@
 
 A folder of `tests/cases` is a cause; its `cases.yaml` lists the scripts. `name.py` is sick and `name_ok.py` is the same
 without the fault; an entry with `healthy: true` is a script that looks suspicious and is right. `accept` names other
-causes that are right as the first answer. Exit code 1 where less is reached than the project asks of itself, below.
+causes that are right as the first answer; `launch` is the number of processes that torch's launcher starts. Exit code 1
+where less is reached than the project asks of itself, below.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Case:
     cause: str  # of the folder; for a healthy script the one that it is mistaken for
     accept: frozenset[str]  # ids that are right as the first answer; none for a healthy script
     quick: bool = False  # belongs to the few that run with the tests
+    launch: int = 0  # processes that torch's launcher starts; 0: the script runs by itself
 
     @property
     def name(self) -> str:
@@ -106,13 +108,13 @@ def load(folder: Path = CASES) -> list[Case]:
             continue
         found = []
         for entry in yaml.safe_load(listing.read_text(encoding="utf-8")):
-            script, quick = part / f"{entry['name']}.py", bool(entry.get("quick", False))
+            script, quick, launch = part / f"{entry['name']}.py", bool(entry.get("quick", False)), int(entry.get("launch", 0))
             if entry.get("healthy"):
-                found.append(Case(script, entry.get("looks_like", ""), frozenset(), quick))
+                found.append(Case(script, entry.get("looks_like", ""), frozenset(), quick, launch))
             else:
                 accept = frozenset({part.name, *entry["accept"]})
-                found.append(Case(script, part.name, accept, quick))
-                found.append(Case(script.with_name(f"{script.stem}_ok.py"), part.name, frozenset(), quick))
+                found.append(Case(script, part.name, accept, quick, launch))
+                found.append(Case(script.with_name(f"{script.stem}_ok.py"), part.name, frozenset(), quick, launch))
         listed, there = {c.script.name for c in found}, {p.name for p in part.glob("*.py")}
         mistakes += [f"{part.name}/{name}: listed in cases.yaml and not there" for name in sorted(listed - there)]
         mistakes += [f"{part.name}/{name}: not listed in cases.yaml" for name in sorted(there - listed)]
@@ -131,7 +133,8 @@ def run(case: Case, save: Path | None = None, trials: bool = True) -> Outcome:
         options = ["--format", "json", "--output", str(report)]
         recording = (save or folder) / f"{case.name.replace('/', '--')}.jsonl"
         options += ["--save", str(recording), *([] if trials else ["--no-trials"])]
-        command = [sys.executable, "-m", "nndoctor", "check", *options, "train.py"]
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(case.launch)] if case.launch else []
+        command = [sys.executable, "-m", "nndoctor", "check", *options, *launcher, "train.py"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         started = time.monotonic()
         try:

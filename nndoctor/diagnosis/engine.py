@@ -130,7 +130,7 @@ def _verdict(view: View, suspects: list[Suspect], failing: bool) -> str:
         return "sick"
     end = view.recording.end
     steps = len(view.recording.steps)
-    if failing or steps < _ENOUGH_STEPS or end is None or end.reason in ("error", "signal", "timeout", "lost"):
+    if failing or steps < _ENOUGH_STEPS or end is None or end.reason in ("error", "signal", "timeout", "lost", "peer"):
         return "inconclusive"
     return "healthy"
 
@@ -165,6 +165,13 @@ def _why_failing(symptoms: list[Symptom]) -> str:
 def _why_inconclusive(view: View) -> str:
     end = view.recording.end
     steps = len(view.recording.steps)
+    unseen = sum(not r.watched and not r.world for r in view.recording.ranks)
+    if steps == 0 and unseen:
+        return f"Training went on in {unseen} forked process{'' if unseen == 1 else 'es'} of the script, which cannot be watched; processes that are spawned can."
+    gone = view.recording.gone
+    if gone is not None and end is not None and end.reason not in ("steps", "seconds", "finished"):
+        how = f"was killed by {gone.error or 'a signal'}" if gone.ended == "signal" else "went away without a word"
+        return f"Rank {gone.rank} {how} after {gone.steps} recorded steps, and the others cannot go on without it."
     seen = f"after {steps} training step{'' if steps == 1 else 's'}"
     if end is None or end.reason == "lost":
         return f"The script ended without a word {seen}" + (f" (exit code {end.exit_code})." if end else ".")
@@ -176,6 +183,8 @@ def _why_inconclusive(view: View) -> str:
         return f"The time limit for the whole run passed {seen}."
     if end.reason == "exit":
         return f"The script exited with code {end.exit_code} {seen}."
+    if end.reason == "peer":
+        return f"Another process of the training ended before this one, {seen}."
     if end.reason == "interrupt":
         return f"The run was interrupted {seen}."
     if steps == 0:

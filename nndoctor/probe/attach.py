@@ -35,6 +35,7 @@ from nndoctor.version import __version__
 
 if TYPE_CHECKING:
     from nndoctor.probe.changes.points import Points
+    from nndoctor.probe.workers import Workers
 
 # In evaluation mode these take a fused path, unless a torch-function mode is on the stack.
 _FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
@@ -53,6 +54,7 @@ class Watch:
         self._loaders = 0
         self._schedulers = 0
         self._finished = threading.Lock()
+        self.trains_unseen: Callable[[], None] | None = None  # called once in a forked process that trains
 
     # --- beginning and end ------------------------------------------------------------------------------------
 
@@ -85,6 +87,7 @@ class Watch:
                 replace(module, name, self._clip)
         self.session.guards.install(self._patches)
         replace(warnings, "_showwarnmsg", functools.partial(moved, Session.attempt.__code__))
+        self.session.replicas.install(self._patches)
         replace(torch, "compile", self._compile)
         replace(nn.Module, "compile", self._module_compile)
         replace(torch.jit, "script", self._script)
@@ -99,6 +102,10 @@ class Watch:
     def close_eyes(self) -> None:
         """In a forked worker: see nothing from here on."""
         self.session.off = True
+
+    def watch_workers(self, workers: Workers) -> None:
+        """Let the processes that this one starts be watched, too. Call after `install`."""
+        workers.install(self._patches)
 
     def open_eyes(self) -> None:
         """In a forked trial: go on."""
@@ -229,6 +236,9 @@ class Watch:
         return backward
 
     def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if self.trains_unseen is not None:
+            tell, self.trains_unseen = self.trains_unseen, None
+            tell()
         if not self.session.off and self.session.mine() and not _is_on_meta(optimizer):
             self.session.attempt(self.session.before_step, optimizer)
 

@@ -2,10 +2,12 @@
 
 `launch.py` starts this file by its path, so that it is `__main__` until the script takes its place:
 
-    python child.py FD STEPS SECONDS GRACE TIMEOUT ROLE file|module NAME ARGUMENTS...
+    python child.py FD STEPS SECONDS GRACE TIMEOUT ROLE file|module|code NAME ARGUMENTS...
 
-ROLE is empty for the run that is watched. A trial's says `changes=lr*0.1 threads=1 scratch=/tmp/...`; that of a trunk,
-which is forked into trials at its first training forward, `orders=5 answers=6 branches=7,8,9 scratch=/tmp/...`.
+ROLE of the run that is watched says `ranks=`, and in hexadecimal digits the folder in which all processes of one training
+leave what they have seen (see `team.py`). One that such a run has started says `worker=` instead, and gives 0 for FD: it writes
+to a file of that folder. A trial's says `changes=lr*0.1 threads=1 scratch=/tmp/...`; that of a trunk, which is forked into
+trials at its first training forward, `orders=5 answers=6 branches=7,8,9 scratch=/tmp/...`.
 
 Until the script runs, only modules that plain Python has loaded by then may be imported here. Any other, even one of
 the standard library, would take the place of a file of the same name beside the script (`queue.py`, `code.py`).
@@ -37,6 +39,7 @@ _TICK = 0.2  # seconds between two looks at the clock, and between two writes to
 _FAREWELL = 2.0  # seconds for the workers to end in, once a limit is reached
 _MAIN_THREAD = _thread.get_ident()
 _end_process = os._exit  # the script meets another by this name: see `leave_at_once`
+_ALONE = 5.0  # seconds for a process to end by itself once another one of its training has ended
 _LONGEST_ERROR = 2_000  # characters; some messages hold a whole state dict
 
 
@@ -48,9 +51,14 @@ def main(argv: Sequence[str]) -> None:
     try:
         if kind == "module":
             _execute_module(name, arguments)
+        elif kind == "code":
+            _execute_code(name, arguments)
         else:
             _execute_file(name, arguments)
     except SystemExit as stop:
+        if kind == "code" and not stop.code:  # as a process of multiprocessing always ends
+            run.leave("finished")
+            raise
         message = "" if stop.code is None or isinstance(stop.code, int) else str(stop.code)
         run.leave("exit", exit_code=_exit_code(stop.code), error=message[:_LONGEST_ERROR])
         raise
@@ -104,6 +112,14 @@ def _execute_module(name: str, arguments: list[str]) -> None:
     _run_as_main(name, alter_argv=True)
 
 
+def _execute_code(code: str, arguments: list[str]) -> None:
+    """`python -c code arguments`, as multiprocessing starts its processes."""
+    sys.argv = ["-c", *arguments]
+    sys.orig_argv = [sys.executable, "-c", code, *arguments]
+    _put_first("")
+    exec(compile(code, "<string>", "exec", dont_inherit=True), _put_main(dict(_PLAIN_MAIN)).__dict__)
+
+
 def _run_as_main(name: str, alter_argv: bool) -> None:
     import runpy
 
@@ -150,8 +166,11 @@ class Run:
     def __init__(
         self, fd: int, steps: int, seconds: float, grace: float, timeout: float, role: dict[str, str]
     ) -> None:
-        self._fd = fd
         self._role = role
+        self._folder = bytes.fromhex(role.get("ranks") or role.get("worker") or "").decode()
+        self._trial = "scratch" in role
+        self._alone: float | None = None  # since when another process of this training has ended
+        self._fd = fd if "worker" not in role else self._own_file()
         self._forking = False  # a trunk makes a trial of its copy
         self._steps, self._seconds, self._grace, self._timeout = steps, seconds, grace, timeout
         self._started = time.monotonic()
@@ -174,9 +193,9 @@ class Run:
         os.register_at_fork(
             before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._after_fork_in_child
         )
-        if self._role:
+        if self._trial:
             self._begin_trial()
-        os._exit = self.leave_at_once  # type: ignore[assignment]
+        os._exit = self.leave_at_once
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)
@@ -196,7 +215,10 @@ class Run:
                 from nndoctor.probe.attach import Watch
             watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory)
             watch.install()
-            if self._role:
+            if "ranks" in self._role:
+                with _OwnImports():
+                    self._watch_workers(watch)
+            if self._trial:
                 with _OwnImports():
                     self._change(watch)
             # What torch had not imported would stand in for a file of that name beside the script.
@@ -255,7 +277,7 @@ class Run:
             atexit.register(self._close, reason, **fields)
         else:
             self._close(reason, **fields)
-            if self._role:
+            if self._trial:
                 self._exit(0)  # what the script's own farewell does is done once, by the run that is no trial
 
     def leave_at_once(self, status: int) -> NoReturn:
@@ -297,6 +319,9 @@ class Run:
         self._silent = True
         self._clock.end()
         self._write()
+        ended_well = reason == "finished" or (reason == "exit" and not fields.get("exit_code"))
+        if self._folder and not ended_well and self._watch is not None and self._watch.session.steps_made:
+            self._tell_others(reason)
 
     def _exit(self, code: int) -> None:
         """Leave without Python's farewell, but with the output flushed and the worker processes ended."""
@@ -328,6 +353,8 @@ class Run:
         now = time.monotonic()
         if os.getppid() != self._parent:
             _end_process(1)
+        if self._folder and self._others_ended(now):
+            self.stop("peer")
         # Both are last resorts: the watch ends the run at its limit unless the script is stuck in something unseen.
         overdue = self._watch.overdue() if self._watch is not None else None
         if overdue is not None:
@@ -338,6 +365,46 @@ class Run:
             with _OwnImports():
                 from nndoctor.probe import traces
             self._close("timeout", error=message, **traces.stuck(sys._current_frames().get(_MAIN_THREAD)))
+
+    # --- several processes ------------------------------------------------------------------------------------
+
+    def _own_file(self) -> int:
+        """Where a process writes that the watched run has started."""
+        try:
+            return os.open(f"{self._folder}/{os.getpid()}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError:  # the parent is gone, and the run with it in a moment
+            return os.open(os.devnull, os.O_WRONLY)
+
+    def _watch_workers(self, watch: Watch) -> None:
+        """Have the processes watched, too, that this one starts to train in."""
+        from nndoctor.probe.workers import Workers
+
+        numbers = (0, self._steps, self._seconds, self._grace, self._timeout)
+        command = [os.path.abspath(__file__), *map(str, numbers), f"worker={self._role['ranks']}"]
+        watch.watch_workers(Workers(self._folder, command))
+
+    def _tell_others(self, reason: str) -> None:
+        """The first process that ends leaves its reason: the others may wait for it in vain, and are ended soon."""
+        try:
+            fd = os.open(f"{self._folder}/over", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError:  # it is not the first, or the only one
+            return
+        os.write(fd, reason.encode())
+        os.close(fd)
+
+    def _others_ended(self, now: float) -> bool:
+        """Whether another process of this training has ended a while ago."""
+        if self._alone is None and os.path.exists(f"{self._folder}/over"):
+            self._alone = now
+        return self._alone is not None and now > self._alone + _ALONE
+
+    def _leave_mark(self) -> None:
+        """Called in a forked process that trains: nobody watches it, and the report must say so."""
+        try:
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            os.close(os.open(f"{self._folder}/{os.getpid()}.forked", os.O_WRONLY | os.O_CREAT, 0o600))
+        except OSError:
+            return
 
     # --- trials -----------------------------------------------------------------------------------------------
 
@@ -414,6 +481,8 @@ class Run:
         self._silent = True
         self._lines.clear()
         self._clock.forget()
+        if self._folder and self._watch is not None:
+            self._watch.trains_unseen = self._leave_mark
         if self._fd >= 0:  # else a child of such a child, where the number may mean another file
             os.close(self._fd)
             self._fd = -1

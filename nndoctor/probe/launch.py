@@ -78,19 +78,22 @@ def watch(
     on_output: Callable[[bytes], None] | None,
     trial: Trial | None = None,
     enough: threading.Event | None = None,
+    ranks: Path | None = None,
 ) -> Recording:
     """Run the target under watch and return what was recorded; however the run ended, `end.reason` says how.
 
     `on_record` gets each record, and `on_output` each piece of what the script prints, as they come and from threads
     of this process. What one of them raises is raised here once the run is over. Without `on_output` the output is
-    dropped. A trial ends early once `enough` is set. Ctrl-C is the script's to handle; one that does not end by it within
+    dropped. A trial ends early once `enough` is set. Processes that the script starts in order to train in them are watched as
+    well where there is a folder `ranks` for their recordings. Ctrl-C is the script's to handle; one that does not end by it within
     seconds, or is met by a second Ctrl-C, is killed.
 
     Raises FileError where the script, the module or the Python does not exist.
     """
     _require(target)
     started = time.monotonic()
-    process, recorded, printed = start(target, limits, trial.role if trial else "", trial.scratch if trial else "")
+    role = trial.role if trial else f"ranks={os.fsencode(ranks).hex()}" if ranks else ""
+    process, recorded, printed = start(target, limits, role, trial.scratch if trial else "")
     records = Records(recorded, target, limits, on_record)
     output = Output(printed, on_output)
     interrupted = False

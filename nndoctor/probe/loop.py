@@ -36,9 +36,9 @@ class Calls:
         if len(self.events) < _MOST_EVENTS:
             self.events.append(what)
 
-    def mark(self, what: str) -> None:
+    def mark(self, what: str, place: Place | None = None) -> None:
         """The same for what is no part of the loop's order."""
-        call = self._calls.setdefault(what, Call(what, 0, None))
+        call = self._calls.setdefault(what, Call(what, 0, place))
         call.count += 1
 
     def place(self, what: str) -> Place | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -84,11 +84,16 @@ class _Sums:
         every = np.concatenate([_array(s) for s in self._sums])
         return np.asarray(every[: sum(self._sizes[:forwards])])
 
-    def record(self, model: int) -> TrainingRows:
-        """What was trained on, in numbers."""
+    def batches(self) -> list[_Array]:
+        """The checksums of the rows of each forward."""
         every = self.before(self.forwards)
         ends = np.cumsum(self._sizes)
-        batches = [every[end - size : end] for end, size in zip(ends, self._sizes, strict=True)]
+        return [every[end - size : end] for end, size in zip(ends, self._sizes, strict=True)]
+
+    def record(self, model: int) -> TrainingRows:
+        """What was trained on, in numbers."""
+        batches = self.batches()
+        every = np.concatenate(batches)
         same = sum(np.array_equal(a, b) for a, b in pairwise(batches))
         distinct, counts = np.unique(every, return_counts=True)
         return TrainingRows(
@@ -133,6 +138,12 @@ class OverlapWatch:
             now.rows += len(x)
             if now.sample is None or len(now.sample) < min(len(x), _ROWS_ALIKE):
                 now.sample = x.detach()[:_ROWS_ALIKE].clone()
+
+    def batches(self, most: int) -> Iterator[tuple[int, list[int]]]:
+        """Each model that was trained, with one number for each of its first batches: the same for the same rows in any order."""
+        for (model, _), sums in self._trained.items():
+            if sums.forwards:
+                yield model, [int(rows.sum()) for rows in sums.batches()[:most]]
 
     def finish(self) -> None:
         """Write a record for each model that was trained, and one for each line that evaluates."""

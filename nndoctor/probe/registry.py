@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nndoctor.probe import stats
+from nndoctor.probe.sharding import whole_and_part
 from nndoctor.probe.where import user_place, variable_name
 from nndoctor.record.model import (
     ModelInfo,
@@ -77,6 +78,7 @@ class Registry:
         self.built: weakref.WeakKeyDictionary[Any, Place | None] = weakref.WeakKeyDictionary()  # modules, optimisers
         self._optimizer_kinds: dict[tuple[str, Place | None], int] = {}
         self.strays: set[int] = set()
+        self._sharded = False  # some parameters are spread over several processes
         self.called: set[int] = set()  # indices of parameters whose module ran in a watched forward
 
     # --- parameters -------------------------------------------------------------------------------------------
@@ -91,6 +93,8 @@ class Registry:
         known = self.index_of(tensor)
         if known is not None:
             return known
+        if self._sharded and owner is None:
+            return self._index_of_part(tensor)
         if len(self.tensors) >= _MOST_PARAMETERS:
             return None
         index = len(self.tensors)
@@ -103,11 +107,21 @@ class Registry:
             place=self.built.get(owner) if owner is not None else None,
         )  # fmt: skip
         _first_statistics(tensor, info)
+        self._sharded = self._sharded or stats.is_spread(tensor)
         self.tensors.append(weakref.ref(tensor))
         self._parameters[id(tensor)] = (self.tensors[-1], index)
         self.infos.append(info)
         self._emit(info)
         return index
+
+    def _index_of_part(self, tensor: Tensor) -> int | None:
+        """Of a tensor that was put together from the parts of several processes, the index of this one's part."""
+        modules = (m for model in list(self._models.values()) if (root := model.module()) is not None for m in root.modules())
+        for whole, part in whole_and_part(modules):
+            index = self.index_of(part)
+            if index is not None:
+                self._parameters[id(whole)] = (weakref.ref(whole), index)
+        return self.index_of(tensor)
 
     # --- models -----------------------------------------------------------------------------------------------
 
@@ -268,6 +282,8 @@ def _first_statistics(tensor: Tensor, info: ParameterInfo) -> None:
         return
     with stats.quiet():
         values = stats.plain(stats.thinned(tensor)).double()
+        if not values.numel():
+            return
         mean = values.mean()
         centred = values - mean
         variance = centred.square().mean()

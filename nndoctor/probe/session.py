@@ -29,6 +29,7 @@ from nndoctor.probe.modes import ModeWatch
 from nndoctor.probe.operations import Operations
 from nndoctor.probe.overlap import OverlapWatch
 from nndoctor.probe.registry import Model, Registry, group_settings
+from nndoctor.probe.replicas import ReplicaWatch
 from nndoctor.probe.terms import LossTerms
 from nndoctor.probe.weights import WeightWatch
 from nndoctor.probe.where import user_place
@@ -67,6 +68,7 @@ class Session:
         self.overlap = OverlapWatch(emit)
         self._sequences: set[int] = set()
         self.weights = WeightWatch(emit, self.registry, self.later)
+        self.replicas = ReplicaWatch(self)
         self.evaluation = EvaluationWatch(emit)
         self.steps = self.backwards = self.forwards = 0
         self.transformed = 0  # points that were met inside a transform of torch.func
@@ -315,6 +317,8 @@ class Session:
         self.limits.before_backward()
         self.calls.note("backward")
         self._reclassify()
+        if not self.backwards:
+            self.replicas.start()
         if self._since_step == 0 or self.steps == 0:
             self.gradients.before_first_backward()
         elif not self._in_step and self.gradients.none_left():  # a closure clears and computes anew as often as it likes
@@ -347,6 +351,7 @@ class Session:
         """No optimiser has stepped so far: keep each backward call as a step in case none ever does."""
         if self._compared:
             self.weights.close(self.backwards, self.losses.quality)
+            self.replicas.close(self.backwards)
         self._compared = self.looking and not self.registry.optimizers
         if self._compared:
             self.weights.before_step()
@@ -394,6 +399,7 @@ class Session:
         self.gradients.at_step(optimizer, self._open, self.looking)
         self._note_settings(optimizer)
         if self.looking:
+            self.replicas.keep_gradients(optimizer)
             self.weights.after_step(set(self.registry.optimizer(optimizer).indices))
         elif looked_at(self.steps + 1):
             self.weights.keep_gradients()
@@ -447,6 +453,7 @@ class Session:
         if self.looking:
             self.functions.stop()
             self.weights.close(step.index, self.losses.quality)
+            self.replicas.close(step.index)
         self.later.add([], lambda _: self.emit(step))
         self.losses.quality = Quality()
         self.pending.clear()
@@ -471,7 +478,7 @@ class Session:
             warnings.simplefilter("ignore")  # what numpy says of sums over NaN is no word for the script's output
             for part in (
                 self._close_step, self.evaluation.close, self.registry.idle_optimizers, self._finish_unstepped, self._settle, self.weights.note_movement,
-                self.activations.finish, self.inputs.finish, self.holdout.finish, self.overlap.finish, self.losses.finish, self.guards.finish, self.modes.finish, self._finish_calls, self._settle,
+                self.activations.finish, self.inputs.finish, self.holdout.finish, self.overlap.finish, self.replicas.finish, self.losses.finish, self.guards.finish, self.modes.finish, self._finish_calls, self._settle,
             ):  # fmt: skip
                 try:
                     part()

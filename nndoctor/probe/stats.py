@@ -41,9 +41,33 @@ def is_readable(tensor: Tensor) -> bool:
     return not (tensor.is_meta or tensor.is_nested) and tensor.layout in (torch.strided, torch.sparse_coo)
 
 
+def is_spread(tensor: Tensor) -> bool:
+    """Whether a tensor is one of which each process holds a part: a DTensor, told without importing its module."""
+    return type(tensor).__module__.startswith("torch.distributed") and hasattr(tensor, "_local_tensor")
+
+
+def local(tensor: Tensor) -> Tensor:
+    """The tensor detached; of one that is spread over processes, this one's part. What is computed of the whole may call
+    the others and wait for them, who do not know of it. Empty where the memory is given back for a while, as sharded
+    training does: to read it would end the process.
+    """
+    t = tensor.detach()
+    t = t._local_tensor if is_spread(t) else t  # type: ignore[attr-defined]
+    return t.new_empty(0) if _is_freed(t) else t
+
+
+def _is_freed(t: Tensor) -> bool:
+    if t.layout != torch.strided or t.is_meta or not t.numel():
+        return False
+    try:
+        return t.untyped_storage().nbytes() == 0
+    except (NotImplementedError, RuntimeError):  # a subclass without memory of its own
+        return False
+
+
 def plain(tensor: Tensor) -> Tensor:
     """The tensor's values as a detached, dense, real tensor: float32 unless it is float64 already."""
-    t = tensor.detach()
+    t = local(tensor)
     if t.is_sparse or t.layout != torch.strided:
         t = t.to_dense()
     if t.is_complex():
@@ -55,13 +79,13 @@ def plain(tensor: Tensor) -> Tensor:
 
 def thinned(tensor: Tensor, most: int = MOST_ELEMENTS) -> Tensor:
     """At most `most` elements of a tensor, evenly spaced, as one axis."""
-    t = tensor.detach().reshape(-1)
+    t = local(tensor).reshape(-1)
     return t if t.numel() <= most else t[:: -(-t.numel() // most)]
 
 
 def slice_of(tensor: Tensor, most: int) -> Tensor:
     """A view of the leading elements of a dense tensor: cheap, and the same ones at every step. Complex ones are pairs of numbers."""
-    t = tensor.detach()
+    t = local(tensor)
     if t.numel() > most:
         t = t.reshape(-1)[:most] if t.is_contiguous() else t.flatten()[:most]
     return torch.view_as_real(t.resolve_conj()) if t.is_complex() else t
@@ -69,11 +93,12 @@ def slice_of(tensor: Tensor, most: int) -> Tensor:
 
 def number(tensor: Tensor) -> float:
     """One number from a tensor of one element. Waits for the device."""
-    return float(tensor.detach())
+    return float(local(tensor))
 
 
 def numbers(tensors: Sequence[Tensor]) -> list[float]:
     """Tensors of one element as floats, in one transfer per device and type. Waits for the device."""
+    tensors = [local(t) for t in tensors]
     kinds = {(t.device, t.dtype) for t in tensors}
     if len(kinds) == 1 and all(t.dim() == 0 for t in tensors):
         return [float(v) for v in torch.stack(list(tensors)).tolist()]
@@ -90,7 +115,7 @@ def numbers(tensors: Sequence[Tensor]) -> list[float]:
 
 def array(tensor: Tensor) -> np.ndarray[Any, Any]:
     """A copy of a tensor's values for numpy, its last axes as one where it has more than numpy does. Waits for the device."""
-    t = tensor.detach()
+    t = local(tensor)
     if t.dtype == torch.bfloat16:
         t = t.float()
     if t.is_sparse:
@@ -102,6 +127,7 @@ def array(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Euclidean norms, one 0-d tensor each, left on the device."""
+    tensors = [local(t) for t in tensors]
     if all(t.layout == torch.strided and not t.is_complex() for t in tensors):
         by_kind: dict[tuple[torch.device, torch.dtype], list[int]] = {}
         for i, t in enumerate(tensors):
@@ -118,6 +144,7 @@ def batch_size(tensor: Tensor) -> int | None:
 
 def describe(tensor: Tensor) -> TensorStats:
     """What one tensor holds. Waits for the device."""
+    tensor = local(tensor)
     stats = TensorStats(list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
     if tensor.numel() == 0:
         return stats

@@ -519,6 +519,49 @@ class NonFinite:
 
 
 @dataclass
+class RankInfo:
+    """One process of a training that is spread over several.
+
+    The process itself writes what it is; how it ended stands in the recording of all, which holds one for each process.
+    """
+
+    kind: ClassVar[str] = "rank"
+    rank: int  # -1: of no process group
+    world: int  # processes in the group, 0: there is no group
+    backend: str = ""  # "" where the launcher named a rank and the script never joined a group
+    place: Place | None = None  # where it joined
+    watched: bool = True  # False: it trained unseen, or no word came from it
+    ended: str = ""  # as the end's reason
+    error: str = ""
+    steps: int = 0
+
+
+@dataclass
+class Replica:
+    """Weights and gradients of one process of a group in a sampled step, as one number a parameter that others can be held against.
+
+    The number is the sum of the leading elements under fixed signs, scaled to the whole tensor: that of a difference of two
+    tensors is about as large as its norm.
+    """
+
+    kind: ClassVar[str] = "replica"
+    step: int  # 0: before the first one
+    weights: list[float | None]  # by parameter index, once the step is over; None where each process keeps a part of its own
+    gradients: list[float | None] = field(default_factory=list)  # as the optimiser saw them
+    rank: int = 0
+
+
+@dataclass
+class Shard:
+    """What one process of a group trained on: a checksum of each batch, whatever the order of its rows; written at the end."""
+
+    kind: ClassVar[str] = "shard"
+    model: int
+    batches: list[int]
+    rank: int = 0
+
+
+@dataclass
 class ChangeMade:
     """A trial only: a change of the run, and how often it took hold."""
 
@@ -551,7 +594,7 @@ class End:
     """Last line: how the run ended."""
 
     kind: ClassVar[str] = "end"
-    reason: str  # "finished", "steps", "seconds", "error", "exit", "interrupt"; "signal", "timeout", "lost" by the parent
+    reason: str  # "finished", "steps", "seconds", "error", "exit", "interrupt", "peer"; "signal", "timeout", "lost" by the parent
     steps: int
     backwards: int
     forwards: int
@@ -571,7 +614,7 @@ class End:
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, SourceHint, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -605,9 +648,17 @@ class Recording:
     modes: list[ModuleMode] = field(default_factory=list)
     nonfinite: list[NonFinite] = field(default_factory=list)
     hints: list[SourceHint] = field(default_factory=list)
+    ranks: list[RankInfo] = field(default_factory=list)
+    replicas: list[Replica] = field(default_factory=list)
+    shards: list[Shard] = field(default_factory=list)
     changes: list[ChangeMade] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     end: End | None = None
+
+    @property
+    def gone(self) -> RankInfo | None:
+        """The first process of the group, other than the one that this is of, that was killed or left without a word."""
+        return next((r for r in self.ranks[1:] if r.world and r.ended in ("signal", "lost")), None)
 
     def call(self, what: str) -> Call | None:
         """The record of one of the loop's calls, None where it never happened."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from os.path import normpath
 
 from nndoctor.diagnosis.model import Diagnosis
-from nndoctor.record.model import End, Features, Labels, LoaderInfo, LossInfo, OptimizerInfo, Place, Recording
+from nndoctor.record.model import End, Features, Labels, LoaderInfo, LossInfo, OptimizerInfo, Place, RankInfo, Recording
 from nndoctor.report.words import clean, count, duration, listing, number, percent, place, setting, shape
 
 _MANY = 3  # models, losses or optimisers named before "and 2 more"
@@ -30,6 +30,7 @@ _ADVICE = {
     "timeout": "Raise the limit with --timeout, or give the script less data to load.",
     "interrupt": "Let it run on; the limits are --steps and --seconds.",
     "signal": "Find what killed it: SIGKILL is often a lack of memory, SIGSEGV a fault in native code.",
+    "peer": "See in the script's output why another of its processes ended first.",
 }
 _ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
@@ -42,6 +43,7 @@ def watched(recording: Recording) -> list[tuple[str, str]]:
         ("optimiser", _optimizer(recording)),
         ("batch", _batch(recording)),
         ("data", _data(recording)),
+        ("processes", _processes(recording)),
         ("watched", _run(recording)),
     ]
     return [(label, words) for label, words in lines if words]
@@ -179,6 +181,45 @@ def _run(recording: Recording) -> str:
     return f"{command}: {steps}{time} on {clean(header.device)}; {ending(recording)}"
 
 
+def _processes(recording: Recording) -> str:
+    """How many train together, and what became of those that did not end as the others."""
+    ranks = [r for r in recording.ranks if r.world]
+    loose = [r for r in recording.ranks if not r.world]
+    parts = []
+    if ranks:
+        backend = f", {clean(ranks[0].backend)}" if ranks[0].backend else ", in no process group"
+        parts.append(count(len(ranks), "rank") + backend)
+        told = ranks[0].ended
+        parts += [f"rank {r.rank} {_RANK_ENDINGS.get(r.ended, 'ended otherwise')}{_after(r)}" for r in ranks if r.watched and r.ended != told]
+        silent = [str(r.rank) for r in ranks if not r.watched]
+        if silent:
+            parts.append(f"no word came from rank{'s' if len(silent) > 1 else ''} {listing(silent[:8])}, which {'are' if len(silent) > 1 else 'is'} not compared")
+    seen = [r for r in loose if r.watched]
+    if seen:
+        parts.append(f"{count(len(seen), 'process', 'processes')} trained, each without a group; the first one is judged")
+    if len(loose) > len(seen):
+        parts.append(f"{count(len(loose) - len(seen), 'forked process', 'forked processes')} trained unseen")
+    return "; ".join(parts)
+
+
+def _after(rank: RankInfo) -> str:
+    why = clean(rank.error).strip().split("\n")[0] if rank.ended in ("error", "signal") else ""
+    return f"{' ' if rank.ended == 'signal' else ': ' if why else ''}{why} after {count(rank.steps, 'recorded step')}"
+
+
+_RANK_ENDINGS = {
+    "finished": "ended by itself",
+    "steps": "was stopped at the limit",
+    "seconds": "was stopped at the limit",
+    "error": "raised an exception",
+    "signal": "was killed by",
+    "lost": "went away without a word",
+    "peer": "was ended because another one was gone",
+    "timeout": "hung",
+    "interrupt": "was interrupted",
+}
+
+
 def step_count(recording: Recording) -> int:
     """Optimiser steps made, as the child counted them; as they arrived where it could not say."""
     return max(recording.end.steps if recording.end else 0, len(recording.steps))
@@ -211,9 +252,10 @@ def _score(name: str, value: float) -> str:
     return percent(value) if name == "accuracy" else number(value)
 
 
-def advice(end: End | None) -> str:
+def advice(recording: Recording) -> str:
     """What to do where a run could not be judged."""
-    return _ADVICE.get(end.reason, _ADVICE_OTHER) if end is not None else _ADVICE_OTHER
+    reason = recording.end.reason if recording.end is not None else ""
+    return _ADVICE.get("signal" if recording.gone is not None else reason, _ADVICE_OTHER)
 
 
 def ending(recording: Recording, full: bool = False) -> str:
@@ -250,6 +292,7 @@ _ENDINGS: dict[str, Callable[[End, Recording], str]] = {
     "steps": lambda end, recording: "stopped at the limit of steps",
     "seconds": lambda end, recording: f"stopped at the limit of {duration(recording.header.seconds_limit)}",
     "interrupt": lambda end, recording: "it was interrupted",
+    "peer": lambda end, recording: "stopped because another of its processes was gone",
     "signal": lambda end, recording: f"the script was killed by {signal_name(end.exit_code)}",
     "timeout": lambda end, recording: "the time for the whole run was over",
     "lost": lambda end, recording: "the script went away without a word",

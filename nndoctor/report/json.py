@@ -144,6 +144,10 @@ def _run(recording: Recording) -> dict[str, Any]:
         "arguments": list(recording.header.arguments),
         "python": recording.header.python or None,
         "torch": recording.header.torch or None,
+        "ranks": [
+            {"rank": r.rank if r.world else None, "watched": r.watched, "reason": r.ended or None, "error": r.error or None, "steps": r.steps}
+            for r in recording.ranks
+        ],
     }
 
 

@@ -42,12 +42,12 @@ class Screen(AbstractContextManager["Screen"]):
         return None
 
 
-def screen(script: str, steps: int, seconds: float, quiet: bool, stream: TextIO | None = None) -> Screen:
-    """The screen that suits the stream (stderr): drawn on a terminal, plain elsewhere, dark where `quiet`."""
+def screen(script: str, steps: int, seconds: float, quiet: bool, stream: TextIO | None = None, shared: bool = False) -> Screen:
+    """The screen that suits the stream (stderr): drawn on a terminal that no other process draws on, plain elsewhere, dark where `quiet`."""
     out = stream if stream is not None else sys.stderr
     if quiet:
         return Screen()
-    if out.isatty():
+    if out.isatty() and not shared:
         return DrawnScreen(script, steps, seconds, Console(file=out, markup=False, emoji=False, highlight=False))
     return PlainScreen(getattr(out, "buffer", None), out)
 

@@ -81,7 +81,7 @@ def _why_not(page: Page, diagnosis: Diagnosis) -> None:
     page.gap()
     if end is not None and end.reason == "exit" and end.error:
         page.prose(facts.error_line(end), indent=2, label=("it said", "dim"), hang=_MARGIN)
-    page.prose(facts.advice(end), indent=2, label=("next", "dim"), hang=_MARGIN)
+    page.prose(facts.advice(diagnosis.recording), indent=2, label=("next", "dim"), hang=_MARGIN)
 
 
 def _traceback(page: Page, recording: Recording) -> None:

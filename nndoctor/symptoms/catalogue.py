@@ -14,6 +14,7 @@ from nndoctor.symptoms import (
     inputs,
     labels,
     loop,
+    ranks,
     settings,
     source,
     structure,
@@ -23,7 +24,7 @@ from nndoctor.symptoms import (
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
-_SUBJECTS = (curves, breakdown, inputs, labels, validation, structure, capacity, activations, gradients, weights, settings, loop, source)
+_SUBJECTS = (curves, breakdown, inputs, labels, validation, structure, capacity, activations, gradients, weights, settings, ranks, loop, source)
 CATALOGUE: tuple[SymptomInfo, ...] = tuple(info for subject in _SUBJECTS for info in subject.INFO)
 NAMES = frozenset(info.name for info in CATALOGUE)
 # What the script's text shows: it points at the very line.

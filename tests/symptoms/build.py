@@ -7,7 +7,7 @@ symptoms hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -32,9 +32,12 @@ from nndoctor.record.model import (
     ParameterInfo,
     ParameterSample,
     Place,
+    RankInfo,
     Recording,
     Reference,
+    Replica,
     Sample,
+    Shard,
     Site,
     Step,
     TensorStats,
@@ -254,6 +257,22 @@ def regression(losses: Sequence[float | None] | None = None, *, r2: float | None
 def stuck() -> Recording:
     """The classifier where it learns nothing: losses at ln 10, accuracy at a tenth."""
     return healthy([2.302, 2.304] * 50, accuracy=0.1)
+
+
+def spread(
+    weights: Callable[[int, int], list[float | None]] = lambda rank, step: [1.0 + 0.01 * step] * 6,
+    gradients: Callable[[int, int], list[float | None]] = lambda rank, step: [0.5] * 6,
+    batches: Callable[[int], list[int]] = lambda rank: list(range(1000 * rank, 1000 * rank + 100)),
+    ranks: int = 2,
+) -> Recording:
+    """The healthy classifier, trained by several ranks that are wrapped; what each holds by rank and step."""
+    recording = healthy()
+    recording.ranks = [RankInfo(rank, ranks, "gloo", Place(SCRIPT, 3), ended="steps", steps=100) for rank in range(ranks)]
+    looked = [(rank, step) for rank in range(ranks) for step in (0, *LOOKS)]
+    recording.replicas = [Replica(step, weights(rank, step), gradients(rank, step) if step else [], rank) for rank, step in looked]
+    recording.shards = [Shard(0, batches(rank), rank) for rank in range(ranks)]
+    recording.calls += [Call("wrap", 1, Place(SCRIPT, 12)), Call("wrapped-forward", 100, LOSS), Call("set-epoch", 3, None)]
+    return recording
 
 
 def change(records: Iterable[Any], **fields: Any) -> None:

@@ -30,7 +30,19 @@ from nndoctor.record.model import (
 )
 from nndoctor.symptoms.catalogue import CATALOGUE, FACTS, NAMES, notice
 from nndoctor.symptoms.model import SymptomInfo
-from tests.symptoms.build import change, geometric, header, healthy, inputs, links, reference, regression, run_of, stuck
+from tests.symptoms.build import (
+    change,
+    geometric,
+    header,
+    healthy,
+    inputs,
+    links,
+    reference,
+    regression,
+    run_of,
+    spread,
+    stuck,
+)
 
 NAN, INF = math.nan, math.inf
 SUBJECTS = list(dict.fromkeys(info.subject for info in CATALOGUE))
@@ -132,7 +144,7 @@ def test_symptoms_come_in_the_order_of_their_subjects() -> None:
 
 def test_a_healthy_run_shows_health_alone() -> None:
     """The two runs that the other recordings are made from have no symptom that speaks of a fault."""
-    for make in (healthy, regression):
+    for make in (healthy, regression, spread):
         assert {"learns", "signal-present", "still-falling"} == {s.name for s in notice(make())}
 
 
@@ -185,6 +197,7 @@ SAMPLES: dict[str, Callable[[], Recording]] = {
     "stuck": stuck,
     "diverged": diverged,
     "confused": confused,
+    "spread": lambda: spread(lambda rank, step: [1.0 + rank + 0.1 * step] * 6, lambda rank, step: [1.0 - 2 * rank] * 6, lambda rank: [1, 2, 3, 4] * 5),
 }
 
 

@@ -22,7 +22,7 @@ def verdict(diagnosis: Diagnosis) -> Markup:
     if diagnosis.verdict == "inconclusive":
         said = diagnosis.reasons[0] if diagnosis.reasons else facts.ending(diagnosis.recording, full=True)
         below: Child = [element("p", reason) for reason in diagnosis.reasons[1:]]
-        below = [below, element("p", facts.advice(diagnosis.recording.end))]
+        below = [below, element("p", facts.advice(diagnosis.recording))]
     elif not grave:
         said = f"Nothing is wrong as far as {facts.seen(diagnosis.recording)}"
         below = element("ul", [element("li", reason) for reason in diagnosis.reasons], class_="checks") if diagnosis.reasons else None
