@@ -13,7 +13,6 @@ import platform
 import resource
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,11 +22,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
+from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.patches import Patches
 from nndoctor.probe.session import Session
 from nndoctor.probe.where import place_of, set_start, user_frame, user_place
-from nndoctor.record.model import FORMAT, ChangeMade, End, Header, LoaderInfo, SchedulerInfo
+from nndoctor.record.model import FORMAT, ChangeMade, End, Header, LoaderInfo, Place, SchedulerInfo
 from nndoctor.version import __version__
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ def attached(watch: Watch) -> Iterator[Watch]:
         watch.remove()
 
 
-def _note_construction(built: weakref.WeakKeyDictionary[Any, Any], thing: Any) -> None:
+def _note_construction(built: IdentityTable[Any, Place | None], thing: Any) -> None:
     """Remember the line that constructs a module or an optimiser, seen from outside its own `__init__`."""
     frame = user_frame(3)
     while frame is not None and frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is thing:
@@ -328,7 +328,7 @@ def _note_construction(built: weakref.WeakKeyDictionary[Any, Any], thing: Any) -
             frame = frame.f_back
     try:
         built[thing] = place_of(frame)
-    except TypeError:  # a class of the user's with __eq__ and no __hash__
+    except TypeError:  # a class that allows no weak references
         return
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nndoctor.probe import stats
+from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.where import user_place, variable_name
 from nndoctor.record.model import (
     ModelInfo,
@@ -70,10 +71,10 @@ class Registry:
         self._parameters: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self.tensors: list[weakref.ref[Tensor]] = []
         self.infos: list[ParameterInfo] = []
-        self._models: weakref.WeakKeyDictionary[nn.Module, Model] = weakref.WeakKeyDictionary()
+        self._models: IdentityTable[nn.Module, Model] = IdentityTable()
         self.model_count = 0
-        self.optimizers: weakref.WeakKeyDictionary[torch.optim.Optimizer, OptimizerState] = weakref.WeakKeyDictionary()
-        self.built: weakref.WeakKeyDictionary[Any, Place | None] = weakref.WeakKeyDictionary()  # modules, optimisers
+        self.optimizers: IdentityTable[torch.optim.Optimizer, OptimizerState] = IdentityTable()
+        self.built: IdentityTable[Any, Place | None] = IdentityTable()  # modules, optimisers
         self._optimizer_kinds: dict[tuple[str, Place | None], int] = {}
         self.strays: set[int] = set()
         self.called: set[int] = set()  # indices of parameters whose module ran in a watched forward
@@ -211,7 +212,7 @@ class Registry:
 
     def idle_optimizers(self) -> None:
         """Write the optimisers that were built and never stepped."""
-        for thing, place in list(self.built.items()):
+        for thing, place in self.built.items():
             if isinstance(thing, torch.optim.Optimizer) and thing not in self.optimizers and len(self._optimizer_kinds) < _MOST_OPTIMIZERS:
                 state = OptimizerState(len(self._optimizer_kinds))
                 self._optimizer_kinds[(type(thing).__name__, place)] = state.index

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +19,7 @@ from nndoctor.probe.functions import FunctionWatch, first_tensor, tensors_in
 from nndoctor.probe.gradients import GradientWatch
 from nndoctor.probe.guards import Guards
 from nndoctor.probe.holdout import HoldoutWatch
+from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Limits, looked_at
 from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
@@ -73,7 +73,7 @@ class Session:
         self._root: Model | None = None
         self.pending = Forwards()
         self._open: Step | None = None
-        self._steppers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._steppers: IdentityTable[torch.optim.Optimizer, None] = IdentityTable()
         self._unstepped: list[Step] = []
         self._since_step = self._wasted = 0
         self._loss_values: list[Tensor] = []
@@ -360,7 +360,7 @@ class Session:
             self._close_step()
             self._open_step()
         assert self._open is not None
-        self._steppers.add(optimizer)
+        self._steppers[optimizer] = None
         self.gradients.at_step(optimizer, self._open, self.looking)
         self._note_settings(optimizer)
         if self.looking:
