@@ -26,6 +26,7 @@ from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.patches import Patches
 from nndoctor.probe.session import Session
+from nndoctor.probe.values import is_transformed
 from nndoctor.probe.where import place_of, set_start, user_frame, user_place
 from nndoctor.record.model import FORMAT, ChangeMade, End, Header, LoaderInfo, Place, SchedulerInfo
 from nndoctor.version import __version__
@@ -81,6 +82,7 @@ class Watch:
             for name in ("clip_grad_norm_", "clip_grad_value_"):
                 replace(module, name, self._clip)
         self.session.guards.install(self._patches)
+        self.session.values.install(self._patches)
         replace(torch, "compile", self._compile)
         replace(nn.Module, "compile", self._module_compile)
         replace(torch.jit, "script", self._script)
@@ -245,14 +247,15 @@ class Watch:
         @functools.wraps(old)
         def loss_function(*args: Any, **kwargs: Any) -> Any:
             # Torch's dispatch to a function mode comes back to this very name: count the outermost call only.
-            if session.off or session.in_loss or not session.mine():
+            transformed = is_transformed()
+            if session.off or session.in_loss or not (transformed or session.mine()):
                 return old(*args, **kwargs)
             session.in_loss = True
             try:
                 value = old(*args, **kwargs)
             finally:
                 session.in_loss = False
-            session.loss_called(name, args, kwargs, value)
+            (session.values if transformed else session).loss_called(name, args, kwargs, value)
             return value
 
         return loss_function

@@ -28,9 +28,10 @@ from nndoctor.probe.operations import Operations
 from nndoctor.probe.overlap import OverlapWatch
 from nndoctor.probe.registry import Model, Registry, group_settings
 from nndoctor.probe.terms import LossTerms
+from nndoctor.probe.values import ValueWatch, is_transformed
 from nndoctor.probe.weights import WeightWatch
 from nndoctor.probe.where import user_place
-from nndoctor.record.model import Problem, Sequence, SettingChange, Step
+from nndoctor.record.model import Place, Problem, Sequence, SettingChange, Step
 
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
@@ -59,6 +60,7 @@ class Session:
         self.terms = LossTerms(emit, self.registry, self.losses)
         self.gradients = GradientWatch(self.registry, self.later)
         self.guards = Guards(self)
+        self.values = ValueWatch(self)
         self.holdout = HoldoutWatch(emit)
         self.overlap = OverlapWatch(emit)
         self._sequences: set[int] = set()
@@ -101,11 +103,11 @@ class Session:
     # --- who and when -----------------------------------------------------------------------------------------
 
     def mine(self) -> bool:
-        """Whether this thread is the one that trains: the first that was seen calling a model."""
+        """Whether this thread is the one that trains, the first that was seen calling a model, and its tensors can be read."""
         thread = threading.get_ident()
         if self._thread is None:
             self._thread = thread
-        return self._thread == thread
+        return self._thread == thread and not is_transformed()
 
     @property
     def steps_made(self) -> int:
@@ -225,8 +227,8 @@ class Session:
 
     # --- loss -------------------------------------------------------------------------------------------------
 
-    def loss_called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
-        """One of torch's loss functions was called."""
+    def loss_called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any, place: Place | None = None) -> None:
+        """One of torch's loss functions was called: just now, or at `place`."""
         prediction = args[0] if args else kwargs.get("input")
         target = args[1] if len(args) > 1 else kwargs.get("target")
         if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)):
@@ -235,7 +237,7 @@ class Session:
         if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
             self.attempt(self._evaluation_loss, name, prediction, target, value, rows)
         elif value.requires_grad or self.pending.calls:  # else a baseline computed before or between: nothing that is trained
-            self.attempt(self._train_loss, name, prediction, target, value, kwargs, rows)
+            self.attempt(self._train_loss, name, prediction, target, value, kwargs, rows, place)
 
     def _evaluation_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, rows: int) -> None:
         self.evaluation.loss(name, value, rows)
@@ -244,12 +246,13 @@ class Session:
         elif name in REAL_LOSSES:
             self.evaluation.scored(prediction, target)
 
-    def _train_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, kwargs: dict[str, Any], rows: int) -> None:
+    def _train_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, kwargs: dict[str, Any], rows: int, place: Place | None) -> None:
         self.calls.note("loss")
         if self.pending.calls and not self.pending.calls[-1].training and len(self.pending.calls[-1].losses) < 64:
             self.pending.calls[-1].losses.append((name, value.detach().mean().clone(), rows))
         known = (name in CLASS_LOSSES or name in BINARY_LOSSES or name in REAL_LOSSES)
-        place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
+        if place is None:
+            place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
         source = self.operations.source(target)
         look = (self.looking or self.steps < 20 or self.pending.is_tiny) and known
         info = self.losses.called(name, place, prediction, target, value, kwargs, self.now, look, self.pending.seen, source)
@@ -259,9 +262,9 @@ class Session:
     # --- backward ---------------------------------------------------------------------------------------------
 
     @contextmanager
-    def backward(self, loss: Tensor) -> Iterator[None]:
-        """Around one backward call."""
-        self.attempt(self._before_backward, loss)
+    def backward(self, loss: Tensor, by_value: bool = False) -> Iterator[None]:
+        """Around one backward call, or around one that hands its gradients out as values."""
+        self.attempt(self._before_backward, loss, by_value)
         self.in_backward = True
         self.depth += 1
         looking, self.looking = self.looking, False
@@ -278,7 +281,7 @@ class Session:
         if self.steps == 0:
             self.attempt(self._plan)
 
-    def _before_backward(self, loss: Tensor) -> None:
+    def _before_backward(self, loss: Tensor, by_value: bool) -> None:
         self._close_step()
         self.evaluation.close()
         self.limits.begin()
@@ -287,7 +290,7 @@ class Session:
         self._reclassify()
         if self._since_step == 0 or self.steps == 0:
             self.gradients.before_first_backward()
-        elif not self._in_step and self.gradients.none_left():  # a closure clears and computes anew as often as it likes
+        elif not self._in_step and not by_value and self.gradients.none_left():  # a closure clears and computes anew as often as it likes
             self._wasted += 1
         source = self.losses.last_source
         if source is not None and source() is loss and self.losses.last_value is not None:
