@@ -159,6 +159,7 @@ def _report_options(command: Command) -> Command:
 @click.option("--steps", type=int, metavar="N", help="Stop after N optimiser steps ...  [default: 300]")
 @click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
 @click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds, come what may.  [default: 600]")
+@click.option("--run", type=int, metavar="K", help="Judge the K-th training of the script.  [default: the last that is seen]")
 @click.option(
     "--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the recording, for `nndoctor diagnose`."
 )
@@ -212,6 +213,7 @@ def check(
 @click.option("--steps", type=int, metavar="N", help="Stop each run after N optimiser steps ...  [default: 300]")
 @click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
 @click.option("--timeout", type=float, metavar="S", help="Stop a run after S seconds, come what may.  [default: 600]")
+@click.option("--run", type=int, metavar="K", help="Compare the K-th training of the script.  [default: the last that is seen]")
 @click.option("--no-fork", is_flag=True, help="Run the trial afresh, also where a fork of the script would do.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", type=_FORMATS, help="For a person or for a machine.  [default: text]")

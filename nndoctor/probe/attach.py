@@ -41,13 +41,13 @@ _FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAt
 class Watch:
     """Watches one process. `emit` takes records; `stop` is called when enough has been seen and does not return."""
 
-    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "") -> None:
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "", run: int = 0) -> None:
         self._patches = Patches()
         self._emit = emit
         self._points: Points | None = None
         set_start(directory)
-        self._steps, self._seconds = steps, seconds
-        self.session = Session(emit, steps, seconds, grace, stop)
+        self._steps, self._seconds, self._run = steps, seconds, run
+        self.session = Session(emit, steps, seconds, grace, stop, run)
         self._loaders = 0
         self._schedulers = 0
         self._finished = threading.Lock()
@@ -59,7 +59,7 @@ class Watch:
         self._emit(
             Header(
                 FORMAT, __version__, sys.argv[0] if sys.argv else "", list(sys.argv[1:]), platform.python_version(),
-                str(torch.__version__), "cpu", torch.get_num_threads(), self._steps, self._seconds,
+                str(torch.__version__), "cpu", torch.get_num_threads(), self._steps, self._seconds, self._run,
             )
         )  # fmt: skip
         # A forked worker has nothing to watch; its patches stay, and do nothing.
@@ -178,12 +178,15 @@ class Watch:
         return __init__
 
     def _optimizer_init(self, old: Any) -> Any:
-        built = self.session.registry.built
+        session = self.session
+        built = session.registry.built
 
         @functools.wraps(old)
         def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:
             old(optimizer, *args, **kwargs)
             _note_construction(built, optimizer)
+            if not session.off and session.attempt(session.trainings.built, optimizer, session.steps_made, built.get(optimizer)):
+                session.attempt(session.begin_training)
 
         return __init__
 
@@ -224,7 +227,10 @@ class Watch:
         return backward
 
     def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        if not self.session.off and self.session.mine():
+        if self.session.off:
+            return
+        self.session.trainings.stepped()
+        if self.session.mine():
             self.session.attempt(self.session.before_step, optimizer)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:

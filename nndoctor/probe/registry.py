@@ -75,7 +75,8 @@ class Registry:
         self.model_count = 0
         self.optimizers: IdentityTable[torch.optim.Optimizer, OptimizerState] = IdentityTable()
         self.built: IdentityTable[Any, Place | None] = IdentityTable()  # modules, optimisers
-        self._optimizer_kinds: dict[tuple[str, Place | None], int] = {}
+        self.training = 1  # of the script: a line may build the optimisers of several
+        self._optimizer_kinds: dict[tuple[str, Place | None, int], int] = {}
         self.strays: set[int] = set()
         self.called: set[int] = set()  # indices of parameters whose module ran in a watched forward
 
@@ -195,7 +196,7 @@ class Registry:
                 self._hold(optimizer, state)
             return state
         place = self.built.get(optimizer)
-        kind = (type(optimizer).__name__, place)
+        kind = (type(optimizer).__name__, place, self.training)
         known = self._optimizer_kinds.get(kind) if place is not None else None
         state = OptimizerState(len(self._optimizer_kinds) if known is None else known)
         self.optimizers[optimizer] = state
@@ -215,7 +216,7 @@ class Registry:
         for thing, place in self.built.items():
             if isinstance(thing, torch.optim.Optimizer) and thing not in self.optimizers and len(self._optimizer_kinds) < _MOST_OPTIMIZERS:
                 state = OptimizerState(len(self._optimizer_kinds))
-                self._optimizer_kinds[(type(thing).__name__, place)] = state.index
+                self._optimizer_kinds[(type(thing).__name__, place, self.training)] = state.index
                 self._hold(thing, state)
                 groups = [OptimizerGroup(s, []) for s in state.settings]
                 for group, g in zip(groups, thing.param_groups, strict=True):

@@ -28,6 +28,7 @@ from nndoctor.probe.operations import Operations
 from nndoctor.probe.overlap import OverlapWatch
 from nndoctor.probe.registry import Model, Registry, group_settings
 from nndoctor.probe.terms import LossTerms
+from nndoctor.probe.trainings import Trainings
 from nndoctor.probe.values import ValueWatch, is_transformed
 from nndoctor.probe.weights import WeightWatch
 from nndoctor.probe.where import user_place
@@ -42,7 +43,7 @@ _SEQUENTIAL = (nn.RNNBase, nn.MultiheadAttention)
 class Session:
     """The state of the watched loop."""
 
-    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None]) -> None:
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], run: int = 0) -> None:
         self.emit = emit
         self.off = False
         self._problems = 0
@@ -50,6 +51,7 @@ class Session:
         self._graphs_until = _GRAPHS
         self.later = stats.Later()
         self.registry = Registry(emit)
+        self.trainings = Trainings(emit, run, stop)
         self.limits = Limits(steps, seconds, grace, stop)
         self.calls = Calls()
         self.operations = Operations(self)
@@ -68,6 +70,7 @@ class Session:
         self.evaluation = EvaluationWatch(emit)
         self.steps = self.backwards = self.forwards = 0
         self.depth = 0
+        self._begun = 0  # steps made before this training
         self.looking = False
         self.in_backward = self.in_loss = self._in_step = False
         self._thread: int | None = None
@@ -104,6 +107,8 @@ class Session:
 
     def mine(self) -> bool:
         """Whether this thread is the one that trains, the first that was seen calling a model, and its tensors can be read."""
+        if self.trainings.waiting:
+            return False
         thread = threading.get_ident()
         if self._thread is None:
             self._thread = thread
@@ -124,9 +129,23 @@ class Session:
         """The module that is being called, and its name in the model that it belongs to."""
         return self._stack[-1] if self._stack else (None, "")
 
+    def _is_looked_at(self, step: int) -> bool:
+        """Whether a step is to be looked at closely: each training is as if it were the only one."""
+        return looked_at(step - self._begun)
+
+    def begin_training(self) -> None:
+        """Another training of the script begins: what was summed up by line or name so far is another network's."""
+        self._close_step()
+        self.evaluation.close()
+        self.pending.clear()
+        self._begun = self.steps
+        self.registry.training = self.losses.training = self.trainings.current
+        self.activations.forget()
+        self._plan()
+
     def _plan(self) -> None:
         """Look closely at the step that begins?"""
-        self.looking = looked_at(self.now)
+        self.looking = self._is_looked_at(self.now)
         if self.looking:
             self.activations.begin()
             self.operations.begin()
@@ -200,7 +219,7 @@ class Session:
     def _is_routine(self) -> bool:
         """Forwards without gradient in nearly every step are a part of training (a target network), no validation."""
         recent = self._evaluated_at[-20:]
-        return len(recent) == 20 and recent[-1] - recent[0] < 25 and not looked_at(self.now)
+        return len(recent) == 20 and recent[-1] - recent[0] < 25 and not self._is_looked_at(self.now)
 
     def _after_forward(self, model: Model, module: nn.Module, given: list[Tensor], output: Any, gradients: bool) -> None:
         x = given[0] if given else None
@@ -298,11 +317,11 @@ class Session:
         elif loss.numel() == 1:
             self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         self.losses.last_source = None
-        if looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
+        if self._is_looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
             found = self.terms.read(loss, self.now, self.calls.place("backward"), self.looking, self.pending.seen)
             self.activations.output_sites |= found
         if self.steps == 0:
-            if looked_at(self.now):
+            if self._is_looked_at(self.now):
                 self.weights.remember_first()
                 self.weights.note_movement()
             self._hold_back()
@@ -352,7 +371,7 @@ class Session:
         self.registry.optimizer(optimizer)
         self._in_step = True
         if self.looking:
-            self.weights.before_step(looked_at(self.steps + 2))
+            self.weights.before_step(self._is_looked_at(self.steps + 2))
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimiser has stepped."""
@@ -368,7 +387,7 @@ class Session:
         self._note_settings(optimizer)
         if self.looking:
             self.weights.after_step(set(self.registry.optimizer(optimizer).indices))
-        elif looked_at(self.steps + 1):
+        elif self._is_looked_at(self.steps + 1):
             self.weights.keep_gradients()
 
     def _open_step(self) -> None:

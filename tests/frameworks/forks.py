@@ -21,9 +21,10 @@ from types import ModuleType
 from nndoctor.diagnosis.engine import diagnose
 from nndoctor.diagnosis.model import Diagnosis
 from nndoctor.probe import child
+from nndoctor.probe.launch import Limits, Target, child_arguments
 from nndoctor.record.codec import load
 
-LIMITS = ("100000", "500", "10", "500")  # steps, seconds, grace, timeout
+LIMITS = Limits(steps=100_000, seconds=500, timeout=500)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _watch(records: Path) -> None:
     sys.modules["__main__"] = module
     source = Path(child.__file__).read_text(encoding="utf-8").partition('if __name__ == "__main__":')[0]
     exec(compile(source, child.__file__, "exec"), module.__dict__)
-    module.main(["child.py", str(fd), *LIMITS, "", "file", "train.py"])
+    module.main(child_arguments(fd, Target("train.py"), LIMITS, ""))
 
 
 def _serve(libraries: str, folder: Path, names: list[str]) -> None:
