@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.frameworks.digits import DATA, DETACHED, NETWORK, SOFTMAX, changed
-from tests.frameworks.engine import Engine
+from tests.digits import DATA, DETACHED, NETWORK, SOFTMAX, changed
+from tests.engine import Engine
 
 LOOP = (
     DATA.replace("from torch.utils.data", "from accelerate import Accelerator\nfrom torch.utils.data")

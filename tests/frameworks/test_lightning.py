@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.frameworks.digits import DATA, DETACHED, NETWORK, SOFTMAX, changed
-from tests.frameworks.engine import Engine
+from tests.digits import DATA, DETACHED, NETWORK, SOFTMAX, changed
+from tests.engine import Engine
 
 AUTOMATIC = (
     DATA.replace("import hashlib\n", "import hashlib\nimport lightning as L\n")

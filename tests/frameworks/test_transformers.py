@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.frameworks.digits import DATA, changed
-from tests.frameworks.engine import Engine
+from tests.digits import DATA, changed
+from tests.engine import Engine
 
 TRAINER = (
     DATA.replace("import hashlib\n", "import hashlib\nfrom dataclasses import dataclass\n").replace(

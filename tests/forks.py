@@ -1,4 +1,4 @@
-"""Many scripts on one library: a process imports it once, and runs each script in forks of its own, plain and under watch.
+"""Many scripts in one process that imports their libraries once, and runs each script in forks of its own, plain and under watch.
 
 An import takes seconds, each of these trainings a fraction of one. `python forks.py LIBRARIES FOLDER` runs every
 `FOLDER/NAME/train.py` and leaves beside each folder what the script printed (`NAME.plain`, `NAME.watched`) and the records of
@@ -56,7 +56,7 @@ def run_all(folder: Path, libraries: Iterable[str], scripts: dict[str, str]) -> 
             (folder / way / name).mkdir(parents=True)
             (folder / way / name / "train.py").write_text(script, encoding="utf-8")
     command = [sys.executable, __file__, ",".join(libraries), str(folder), *scripts]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2]), "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1]), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return {name: _seen(folder, name) for name in scripts}

@@ -1,4 +1,4 @@
-"""What is tested of every library: healthy scripts are healthy and undisturbed, and faults are found where the user put them."""
+"""What is tested of every library and every kind of loop: healthy scripts are healthy and undisturbed, and faults are found where the user put them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from typing import ClassVar
 
 import pytest
 
-from tests.frameworks.digits import line_of
-from tests.frameworks.forks import Seen, run_all
+from tests.digits import line_of
+from tests.forks import Seen, run_all
 
 
 class Engine:
-    """The tests of one library, on the scripts that a subclass names."""
+    """The tests of one library or kind, on the scripts that a subclass names."""
 
     LIBRARIES: ClassVar[tuple[str, ...]]
     HEALTHY: ClassVar[dict[str, str]]  # script by name
     FAULTS: ClassVar[dict[str, tuple[str, str]]]  # script, and the words of the line to blame, by cause
+
+    @classmethod
+    def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
+        """A test for each healthy script, and for each fault."""
+        for argument, scripts in (("name", "HEALTHY"), ("cause", "FAULTS")):
+            if argument in metafunc.fixturenames:
+                metafunc.parametrize(argument, getattr(metafunc.cls, scripts))
 
     @pytest.fixture(scope="class")
     def seen(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:

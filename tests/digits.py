@@ -1,4 +1,4 @@
-"""The data and the network that the scripts of every library share, and faults that are put into them by the words that they replace."""
+"""The data and the network that many scripts share, and faults that are put into them by the words that they replace."""
 
 from __future__ import annotations
 
