@@ -183,7 +183,7 @@ def limits_of(settings: Settings) -> Limits:
     """When a run that is watched ends."""
     from nndoctor.probe.launch import Limits
 
-    return Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout)
+    return Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout, run=settings.run)
 
 
 def watch(target: Target, settings: Settings, quiet: bool, team: Team) -> Recording:

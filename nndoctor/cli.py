@@ -129,6 +129,7 @@ def nndoctor() -> None:
 @click.option("--steps", type=int, metavar="N", help="Stop after N optimiser steps ...  [default: 300]")
 @click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
 @click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds, come what may.  [default: 600]")
+@click.option("--run", type=int, metavar="K", help="Judge the K-th training of the script.  [default: the last that is seen]")
 @click.option(
     "--save", type=FILE, metavar="FILE", help="Keep the recording, for `nndoctor diagnose`."
 )
@@ -183,6 +184,7 @@ def check(
 @click.option("--steps", type=int, metavar="N", help="Stop each run after N optimiser steps ...  [default: 300]")
 @click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
 @click.option("--timeout", type=float, metavar="S", help="Stop a run after S seconds, come what may.  [default: 600]")
+@click.option("--run", type=int, metavar="K", help="Compare the K-th training of the script.  [default: the last that is seen]")
 @click.option("--no-fork", is_flag=True, help="Run the trial afresh, also where a fork of the script would do.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", type=_LIST_FORMATS, help="For a person or for a machine.  [default: text]")

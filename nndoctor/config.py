@@ -29,6 +29,7 @@ class Settings:
     steps: int = 300
     seconds: float = 60.0
     timeout: float = 600.0
+    run: int = 0  # which training of the script is judged, from 1; 0: the last
     fail_on: str = "warning"
     format: str = "text"
     select: frozenset[str] = frozenset()  # cause ids; empty: all
@@ -185,6 +186,11 @@ def _whole(value: Any, names: Names) -> int:
     return int(found)
 
 
+def _nth(value: Any, names: Names) -> int:
+    """A whole number from 1, or 0 for the last."""
+    return 0 if value == 0 and not isinstance(value, bool) else _whole(value, names)
+
+
 def _count(value: Any, names: Names) -> int:
     """A whole number from 0; `false` in a file stands for none, `true` for as many as there are by default."""
     if isinstance(value, bool):
@@ -236,6 +242,7 @@ KEYS: dict[str, Callable[[Any, Names], Any]] = {
     "steps": _whole,
     "seconds": _positive,
     "timeout": _positive,
+    "run": _nth,
     "trials": _count,
     "budget": _positive,
     "fail-on": _one_of(FAIL_ON),

@@ -187,6 +187,9 @@ def _why_inconclusive(view: View) -> str:
         return f"Another process of the training ended before this one, {seen}."
     if end.reason == "interrupt":
         return f"The run was interrupted {seen}."
+    if steps == 0 and view.recording.header.run > 1 + len(view.recording.trainings):
+        made = 1 + len(view.recording.trainings)
+        return f"The script made {made} training{'' if made == 1 else 's'}, and training {view.recording.header.run} was to be judged."
     if steps == 0:
         return "No training was seen: the script called no backward and no optimiser stepped."
     return f"The script ended {seen}, too few to say anything."

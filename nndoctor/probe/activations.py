@@ -61,6 +61,11 @@ class ActivationWatch:
         self._calls.clear()
         self._convolution = False
 
+    def forget(self) -> None:
+        """Another network is trained from here on, and its layers may bear the same names."""
+        self._seen.clear()
+        self.output_sites = set()
+
     def watches(self, name: str) -> bool:
         """Whether calls of this function are of interest."""
         return name in LAYERS or name in BENDS

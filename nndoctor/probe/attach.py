@@ -14,7 +14,6 @@ import resource
 import sys
 import threading
 import warnings
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,12 +24,14 @@ from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
 from nndoctor.probe.depth import deeper
+from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.patches import Patches
 from nndoctor.probe.session import Session
+from nndoctor.probe.values import is_transformed
 from nndoctor.probe.warned import moved
 from nndoctor.probe.where import place_of, set_start, user_frame, user_place
-from nndoctor.record.model import FORMAT, ChangeMade, End, Header, LoaderInfo, SchedulerInfo
+from nndoctor.record.model import FORMAT, ChangeMade, End, Header, LoaderInfo, Place, SchedulerInfo
 from nndoctor.version import __version__
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ _FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAt
 class Watch:
     """Watches one process. `emit` takes records; `stop` is called when enough has been seen and does not return."""
 
-    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "") -> None:
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "", run: int = 0) -> None:
         self._patches = Patches()
         self._emit = emit
         self._points: Points | None = None
         set_start(directory)
-        self._steps, self._seconds = steps, seconds
-        self.session = Session(emit, steps, seconds, grace, stop)
+        self._steps, self._seconds, self._run = steps, seconds, run
+        self.session = Session(emit, steps, seconds, grace, stop, run)
         self._loaders = 0
         self._schedulers = 0
         self._finished = threading.Lock()
@@ -63,7 +64,7 @@ class Watch:
         self._emit(
             Header(
                 FORMAT, __version__, sys.argv[0] if sys.argv else "", list(sys.argv[1:]), platform.python_version(),
-                str(torch.__version__), "cpu", torch.get_num_threads(), self._steps, self._seconds,
+                str(torch.__version__), "cpu", torch.get_num_threads(), self._steps, self._seconds, self._run,
             )
         )  # fmt: skip
         # A forked worker has nothing to watch; its patches stay, and do nothing.
@@ -88,6 +89,7 @@ class Watch:
         self.session.guards.install(self._patches)
         replace(warnings, "_showwarnmsg", functools.partial(moved, Session.attempt.__code__))
         self.session.replicas.install(self._patches)
+        self.session.values.install(self._patches)
         replace(torch, "compile", self._compile)
         replace(nn.Module, "compile", self._module_compile)
         replace(torch.jit, "script", self._script)
@@ -190,12 +192,15 @@ class Watch:
         return __init__
 
     def _optimizer_init(self, old: Any) -> Any:
-        built = self.session.registry.built
+        session = self.session
+        built = session.registry.built
 
         @functools.wraps(old)
         def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:
             old(optimizer, *args, **kwargs)
             _note_construction(built, optimizer)
+            if not session.off and session.attempt(session.trainings.built, optimizer, session.steps_made, built.get(optimizer)):
+                session.attempt(session.begin_training)
 
         return __init__
 
@@ -239,7 +244,10 @@ class Watch:
         if self.trains_unseen is not None:
             tell, self.trains_unseen = self.trains_unseen, None
             tell()
-        if not self.session.off and self.session.mine() and not _is_on_meta(optimizer):
+        if self.session.off:
+            return
+        self.session.trainings.stepped()
+        if self.session.mine() and not _is_on_meta(optimizer):
             self.session.attempt(self.session.before_step, optimizer)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
@@ -262,7 +270,8 @@ class Watch:
         @functools.wraps(old)
         def loss_function(*args: Any, **kwargs: Any) -> Any:
             # Torch's dispatch to a function mode comes back to this very name: count the outermost call only.
-            if session.off or session.in_loss or not session.mine():
+            transformed = is_transformed()
+            if session.off or session.in_loss or not (transformed or session.mine()):
                 return old(*args, **kwargs)
             session.in_loss = True
             try:
@@ -270,7 +279,7 @@ class Watch:
             finally:
                 session.in_loss = False
             with deeper():
-                session.loss_called(name, args, kwargs, value)
+                (session.values if transformed else session).loss_called(name, args, kwargs, value)
             return value
 
         return loss_function
@@ -342,7 +351,7 @@ def _is_on_meta(optimizer: torch.optim.Optimizer) -> bool:
     return any(p.is_meta for g in optimizer.param_groups[:1] for p in g["params"][:1])
 
 
-def _note_construction(built: weakref.WeakKeyDictionary[Any, Any], thing: Any) -> None:
+def _note_construction(built: IdentityTable[Any, Place | None], thing: Any) -> None:
     """Remember the line that constructs a module or an optimiser, seen from outside its own `__init__`."""
     frame = user_frame(3)
     while frame is not None and frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is thing:
@@ -351,7 +360,7 @@ def _note_construction(built: weakref.WeakKeyDictionary[Any, Any], thing: Any) -
             frame = frame.f_back
     try:
         built[thing] = place_of(frame)
-    except TypeError:  # a class of the user's with __eq__ and no __hash__
+    except TypeError:  # a class that allows no weak references
         return
 
 

@@ -2,7 +2,7 @@
 
 `launch.py` starts this file by its path, so that it is `__main__` until the script takes its place:
 
-    python child.py FD STEPS SECONDS GRACE TIMEOUT ROLE file|module|code NAME ARGUMENTS...
+    python child.py FD STEPS SECONDS GRACE TIMEOUT RUN ROLE file|module|code NAME ARGUMENTS...
 
 ROLE of the run that is watched says `ranks=`, and in hexadecimal digits the folder in which all processes of one training
 leave what they have seen (see `team.py`). One that such a run has started says `worker=` instead, and gives 0 for FD: it writes
@@ -45,8 +45,8 @@ _LONGEST_ERROR = 2_000  # characters; some messages hold a whole state dict
 
 def main(argv: Sequence[str]) -> None:
     """Watch one run. Leaves as Python would leave the script: by return, by its exception or by its SystemExit."""
-    fd, steps, seconds, grace, timeout, role, kind, name, *arguments = argv[1:]
-    run = Run(int(fd), int(steps), float(seconds), float(grace), float(timeout), dict(w.split("=", 1) for w in role.split()))
+    fd, steps, seconds, grace, timeout, training, role, kind, name, *arguments = argv[1:]
+    run = Run(int(fd), int(steps), float(seconds), float(grace), float(timeout), int(training), dict(w.split("=", 1) for w in role.split()))
     run.begin()
     try:
         if kind == "module":
@@ -164,7 +164,7 @@ class Run:
     """The watched run: its pipe to the parent, its clock, and its one end."""
 
     def __init__(
-        self, fd: int, steps: int, seconds: float, grace: float, timeout: float, role: dict[str, str]
+        self, fd: int, steps: int, seconds: float, grace: float, timeout: float, training: int, role: dict[str, str]
     ) -> None:
         self._role = role
         self._folder = bytes.fromhex(role.get("ranks") or role.get("worker") or "").decode()
@@ -173,6 +173,7 @@ class Run:
         self._fd = fd if "worker" not in role else self._own_file()
         self._forking = False  # a trunk makes a trial of its copy
         self._steps, self._seconds, self._grace, self._timeout = steps, seconds, grace, timeout
+        self._training = training  # of the script: the one to watch, from 1, or 0
         self._started = time.monotonic()
         self._directory = os.getcwd()
         self._parent = os.getppid()
@@ -213,7 +214,7 @@ class Run:
         try:
             with _OwnImports():
                 from nndoctor.probe.attach import Watch
-            watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory)
+            watch = Watch(self.emit, self._steps, self._seconds, self._grace, self.stop, self._directory, self._training)
             watch.install()
             if "ranks" in self._role:
                 with _OwnImports():

@@ -45,13 +45,13 @@ class GradientWatch:
 
     def after_backward(self) -> None:
         """Right after a backward call of a step that is looked at: the gradients that it made."""
-        alive = (ref() for state in list(self._registry.optimizers.values()) for ref in state.parameters)
+        alive = (ref() for state in self._registry.optimizers.values() for ref in state.parameters)
         made = [p.grad.detach() for p in alive if p is not None and p.grad is not None]
         self._made = stats.norms(made) if made else None
 
     def none_left(self) -> bool:
         """Whether every gradient of the optimisers' parameters was removed since the last backward call."""
-        for state in list(self._registry.optimizers.values()):
+        for state in self._registry.optimizers.values():
             for ref in state.parameters:
                 p = ref()
                 if p is not None and p.grad is not None:
@@ -60,7 +60,7 @@ class GradientWatch:
 
     def _tracked(self) -> Iterator[tuple[int, Tensor]]:
         """What optimisers hold; where there is none, every known parameter that takes a gradient."""
-        states = list(self._registry.optimizers.values())
+        states = self._registry.optimizers.values()
         for state in states:
             for index, ref in zip(state.indices, state.parameters, strict=True):
                 p = ref()

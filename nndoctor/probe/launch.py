@@ -46,13 +46,14 @@ class Target:
 @dataclass(frozen=True)
 class Limits:
     """When the watch ends: after so many optimiser steps, after seconds of training (`grace` more for a validation
-    pass that is under way), or after `timeout` seconds of the whole run.
+    pass that is under way), or after `timeout` seconds of the whole run. `run` is the training of the script to watch, from 1; 0: each.
     """
 
     steps: int = 300
     seconds: float = 60.0
     timeout: float = 600.0
     grace: float = 10.0
+    run: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,12 @@ def _require(target: Target) -> None:
                 )
 
 
+def child_arguments(fd: int, target: Target, limits: Limits, role: str) -> list[str]:
+    """What Python is to run as the child: `sys.argv` as `child.py` takes it. `fd` takes the records."""
+    numbers = (fd, limits.steps, limits.seconds, limits.grace, limits.timeout, limits.run)
+    return [_CHILD, *map(str, numbers), role, "module" if target.module else "file", target.script, *target.arguments]
+
+
 def start(
     target: Target, limits: Limits, role: str, scratch: str = "", fds: Sequence[int] = ()
 ) -> tuple[subprocess.Popen[bytes], int, int]:
@@ -145,8 +152,6 @@ def start(
     """
     recorded, record = os.pipe()
     printed, output = os.pipe()
-    numbers = (record, limits.steps, limits.seconds, limits.grace, limits.timeout)
-    what = ("module" if target.module else "file", target.script, *target.arguments)
     environment = None
     confined: list[str] = []
     if scratch:
@@ -155,7 +160,7 @@ def start(
         temporary = os.path.join(scratch, "tmp")
         os.makedirs(temporary, exist_ok=True)
         environment = {**os.environ, "TMPDIR": temporary}
-    command = [*confined, target.python, _CHILD, *map(str, numbers), role, *what]
+    command = [*confined, target.python, *child_arguments(record, target, limits, role)]
     try:
         # The standard input, the environment (a trial's temporary folder apart) and the process group (Ctrl-C) are this process's own.
         # A trial reads none of it: that belongs to the run that is watched.

@@ -78,12 +78,13 @@ class _Health:
 
 
 class LossWatch:
-    """Knows every loss by function and place."""
+    """Knows every loss by function, place and training."""
 
     def __init__(self, emit: Callable[[Any], None], later: stats.Later) -> None:
         self._emit = emit
         self._later = later
-        self.infos: dict[tuple[str, Place | None], LossInfo] = {}
+        self.infos: dict[tuple[str, Place | None, int], LossInfo] = {}
+        self.training = 1  # of the script: a line may compute the losses of several
         self._targets: dict[int, _Targets] = {}
         self._health: dict[int, _Health] = {}
         self.quality = Quality()
@@ -93,12 +94,12 @@ class LossWatch:
 
     def index(self, function: str, place: Place | None) -> tuple[LossInfo | None, bool]:
         """The loss at a place and whether it is new; None beyond the cap."""
-        info = self.infos.get((function, place))
+        info = self.infos.get((function, place, self.training))
         if info is not None:
             return info, False
         if len(self.infos) >= _MOST_LOSSES:
             return None, False
-        info = self.infos[(function, place)] = LossInfo(len(self.infos), function, place)
+        info = self.infos[(function, place, self.training)] = LossInfo(len(self.infos), function, place)
         return info, True
 
     def called(self, function: str, place: Place | None, prediction: Tensor, target: Tensor, value: Tensor | None,

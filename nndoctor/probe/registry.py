@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nndoctor.probe import stats
+from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.sharding import whole_and_part
 from nndoctor.probe.where import user_place, variable_name
 from nndoctor.record.model import (
@@ -72,11 +73,12 @@ class Registry:
         self._parameters: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self.tensors: list[weakref.ref[Tensor]] = []
         self.infos: list[ParameterInfo] = []
-        self._models: weakref.WeakKeyDictionary[nn.Module, Model] = weakref.WeakKeyDictionary()
+        self._models: IdentityTable[nn.Module, Model] = IdentityTable()
         self.model_count = 0
-        self.optimizers: weakref.WeakKeyDictionary[torch.optim.Optimizer, OptimizerState] = weakref.WeakKeyDictionary()
-        self.built: weakref.WeakKeyDictionary[Any, Place | None] = weakref.WeakKeyDictionary()  # modules, optimisers
-        self._optimizer_kinds: dict[tuple[str, Place | None], int] = {}
+        self.optimizers: IdentityTable[torch.optim.Optimizer, OptimizerState] = IdentityTable()
+        self.built: IdentityTable[Any, Place | None] = IdentityTable()  # modules, optimisers
+        self.training = 1  # of the script: a line may build the optimisers of several
+        self._optimizer_kinds: dict[tuple[str, Place | None, int], int] = {}
         self.strays: set[int] = set()
         self._sharded = False  # some parameters are spread over several processes
         self.called: set[int] = set()  # indices of parameters whose module ran in a watched forward
@@ -209,7 +211,7 @@ class Registry:
                 self._hold(optimizer, state)
             return state
         place = self.built.get(optimizer)
-        kind = (type(optimizer).__name__, place)
+        kind = (type(optimizer).__name__, place, self.training)
         known = self._optimizer_kinds.get(kind) if place is not None else None
         state = OptimizerState(len(self._optimizer_kinds) if known is None else known)
         self.optimizers[optimizer] = state
@@ -226,10 +228,10 @@ class Registry:
 
     def idle_optimizers(self) -> None:
         """Write the optimisers that were built and never stepped."""
-        for thing, place in list(self.built.items()):
+        for thing, place in self.built.items():
             if isinstance(thing, torch.optim.Optimizer) and thing not in self.optimizers and len(self._optimizer_kinds) < _MOST_OPTIMIZERS:
                 state = OptimizerState(len(self._optimizer_kinds))
-                self._optimizer_kinds[(type(thing).__name__, place)] = state.index
+                self._optimizer_kinds[(type(thing).__name__, place, self.training)] = state.index
                 self._hold(thing, state)
                 groups = [OptimizerGroup(s, []) for s in state.settings]
                 for group, g in zip(groups, thing.param_groups, strict=True):

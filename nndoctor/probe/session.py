@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +21,7 @@ from nndoctor.probe.functions import FunctionWatch, first_tensor, tensors_in
 from nndoctor.probe.gradients import GradientWatch
 from nndoctor.probe.guards import Guards
 from nndoctor.probe.holdout import HoldoutWatch
+from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Limits, looked_at
 from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
@@ -31,22 +31,23 @@ from nndoctor.probe.overlap import OverlapWatch
 from nndoctor.probe.registry import Model, Registry, group_settings
 from nndoctor.probe.replicas import ReplicaWatch
 from nndoctor.probe.terms import LossTerms
+from nndoctor.probe.trainings import Trainings
+from nndoctor.probe.values import ValueWatch, is_transformed
 from nndoctor.probe.weights import WeightWatch
 from nndoctor.probe.where import user_place
-from nndoctor.record.model import Problem, Sequence, SettingChange, Step
+from nndoctor.record.model import Place, Problem, Sequence, SettingChange, Step
 
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
 _GRAPHS = 40  # steps of an optimiser within which graphs are read
 _tracing: Callable[[], Any] = torch._C._get_tracing_state
-_transform: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack
 _SEQUENTIAL = (nn.RNNBase, nn.MultiheadAttention)
 
 
 class Session:
     """The state of the watched loop."""
 
-    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None]) -> None:
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], run: int = 0) -> None:
         self.emit = emit
         self.off = False
         self._problems = 0
@@ -54,6 +55,7 @@ class Session:
         self._graphs_until = _GRAPHS
         self.later = stats.Later()
         self.registry = Registry(emit)
+        self.trainings = Trainings(emit, run, stop)
         self.limits = Limits(steps, seconds, grace, stop)
         self.calls = Calls()
         self.operations = Operations(self)
@@ -64,6 +66,7 @@ class Session:
         self.terms = LossTerms(emit, self.registry, self.losses)
         self.gradients = GradientWatch(self.registry, self.later)
         self.guards = Guards(self)
+        self.values = ValueWatch(self)
         self.holdout = HoldoutWatch(emit)
         self.overlap = OverlapWatch(emit)
         self._sequences: set[int] = set()
@@ -73,6 +76,7 @@ class Session:
         self.steps = self.backwards = self.forwards = 0
         self.transformed = 0  # points that were met inside a transform of torch.func
         self.depth = 0
+        self._begun = 0  # steps made before this training
         self.looking = False
         self.in_backward = self.in_loss = self._in_step = False
         self._thread: int | None = None
@@ -80,7 +84,7 @@ class Session:
         self._root: Model | None = None
         self.pending = Forwards()
         self._open: Step | None = None
-        self._steppers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._steppers: IdentityTable[torch.optim.Optimizer, None] = IdentityTable()
         self._unstepped: list[Step] = []
         self._since_step = self._wasted = 0
         self._loss_values: list[Tensor] = []
@@ -110,10 +114,12 @@ class Session:
     def mine(self) -> bool:
         """Whether this thread is the one that trains, the first that was seen calling a model, and computes numbers just now.
 
-        Inside a transform of torch.func nothing is seen: tensors stand for others there, and hold no numbers of their own. Nor
+        Inside a transform of torch.func nothing is seen here: tensors stand for others there, and hold no numbers of their own. Nor
         is it while torch.jit traces: whatever the watch computed would be taken down as a part of the network.
         """
-        if _transform() is not None:
+        if self.trainings.waiting:
+            return False
+        if is_transformed():
             self.transformed += 1
             return False
         if _tracing() is not None:
@@ -145,9 +151,23 @@ class Session:
         """The module that is being called, and its name in the model that it belongs to."""
         return self._stack[-1] if self._stack else (None, "")
 
+    def _is_looked_at(self, step: int) -> bool:
+        """Whether a step is to be looked at closely: each training is as if it were the only one."""
+        return looked_at(step - self._begun)
+
+    def begin_training(self) -> None:
+        """Another training of the script begins: what was summed up by line or name so far is another network's."""
+        self._close_step()
+        self.evaluation.close()
+        self.pending.clear()
+        self._begun = self.steps
+        self.registry.training = self.losses.training = self.trainings.current
+        self.activations.forget()
+        self._plan()
+
     def _plan(self) -> None:
         """Look closely at the step that begins?"""
-        self.looking = looked_at(self.now)
+        self.looking = self._is_looked_at(self.now)
         if self.looking:
             self.activations.begin()
             self.operations.begin()
@@ -225,7 +245,7 @@ class Session:
     def _is_routine(self) -> bool:
         """Forwards without gradient in nearly every step are a part of training (a target network), no validation."""
         recent = self._evaluated_at[-20:]
-        return len(recent) == 20 and recent[-1] - recent[0] < 25 and not looked_at(self.now)
+        return len(recent) == 20 and recent[-1] - recent[0] < 25 and not self._is_looked_at(self.now)
 
     def _after_forward(self, model: Model, module: nn.Module, given: list[Tensor], output: Any, gradients: bool) -> None:
         x = given[0] if given else None
@@ -252,8 +272,8 @@ class Session:
 
     # --- loss -------------------------------------------------------------------------------------------------
 
-    def loss_called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
-        """One of torch's loss functions was called."""
+    def loss_called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any, place: Place | None = None) -> None:
+        """One of torch's loss functions was called: just now, or at `place`."""
         prediction = args[0] if args else kwargs.get("input")
         target = args[1] if len(args) > 1 else kwargs.get("target")
         if not (isinstance(prediction, Tensor) and isinstance(target, Tensor) and isinstance(value, Tensor)):
@@ -264,7 +284,7 @@ class Session:
         if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
             self.attempt(self._evaluation_loss, name, prediction, target, value, rows)
         elif value.requires_grad or self.pending.calls:  # else a baseline computed before or between: nothing that is trained
-            self.attempt(self._train_loss, name, prediction, target, value, kwargs, rows)
+            self.attempt(self._train_loss, name, prediction, target, value, kwargs, rows, place)
 
     def _evaluation_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, rows: int) -> None:
         self.evaluation.loss(name, value, rows)
@@ -273,12 +293,13 @@ class Session:
         elif name in REAL_LOSSES:
             self.evaluation.scored(prediction, target)
 
-    def _train_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, kwargs: dict[str, Any], rows: int) -> None:
+    def _train_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, kwargs: dict[str, Any], rows: int, place: Place | None) -> None:
         self.calls.note("loss")
         if self.pending.calls and not self.pending.calls[-1].training and len(self.pending.calls[-1].losses) < 64:
             self.pending.calls[-1].losses.append((name, value.detach().mean().clone(), rows))
         known = (name in CLASS_LOSSES or name in BINARY_LOSSES or name in REAL_LOSSES)
-        place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
+        if place is None:
+            place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
         source = self.operations.source(target)
         look = (self.looking or self.steps < 20 or self.pending.is_tiny) and known
         info = self.losses.called(name, place, prediction, target, value, kwargs, self.now, look, self.pending.seen, source)
@@ -288,9 +309,9 @@ class Session:
     # --- backward ---------------------------------------------------------------------------------------------
 
     @contextmanager
-    def backward(self, loss: Tensor) -> Iterator[None]:
-        """Around one backward call."""
-        self.attempt(self._before_backward, loss)
+    def backward(self, loss: Tensor, by_value: bool = False) -> Iterator[None]:
+        """Around one backward call, or around one that hands its gradients out as values."""
+        self.attempt(self._before_backward, loss, by_value)
         self.in_backward = True
         self.depth += 1
         looking, self.looking = self.looking, False
@@ -310,7 +331,7 @@ class Session:
         if self.steps == 0:
             self.attempt(self._plan)
 
-    def _before_backward(self, loss: Tensor) -> None:
+    def _before_backward(self, loss: Tensor, by_value: bool) -> None:
         self._close_step()
         self.evaluation.close()
         self.limits.begin()
@@ -321,7 +342,7 @@ class Session:
             self.replicas.start()
         if self._since_step == 0 or self.steps == 0:
             self.gradients.before_first_backward()
-        elif not self._in_step and self.gradients.none_left():  # a closure clears and computes anew as often as it likes
+        elif not self._in_step and not by_value and self.gradients.none_left():  # a closure clears and computes anew as often as it likes
             self._wasted += 1
         source = self.losses.last_source
         if source is not None and source() is loss and self.losses.last_value is not None:
@@ -329,11 +350,11 @@ class Session:
         elif loss.numel() == 1:
             self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         self.losses.last_source = None
-        if looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
+        if self._is_looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
             found = self.terms.read(loss, self.now, self.calls.place("backward"), self.looking, self.pending.seen)
             self.activations.output_sites |= found
         if self.steps == 0:
-            if looked_at(self.now):
+            if self._is_looked_at(self.now):
                 self.weights.remember_first()
                 self.weights.note_movement()
             self._hold_back()
@@ -384,7 +405,7 @@ class Session:
         self.registry.optimizer(optimizer)
         self._in_step = True
         if self.looking:
-            self.weights.before_step(looked_at(self.steps + 2))
+            self.weights.before_step(self._is_looked_at(self.steps + 2))
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimiser has stepped."""
@@ -395,13 +416,13 @@ class Session:
             self._close_step()
             self._open_step()
         assert self._open is not None
-        self._steppers.add(optimizer)
+        self._steppers[optimizer] = None
         self.gradients.at_step(optimizer, self._open, self.looking)
         self._note_settings(optimizer)
         if self.looking:
             self.replicas.keep_gradients(optimizer)
             self.weights.after_step(set(self.registry.optimizer(optimizer).indices))
-        elif looked_at(self.steps + 1):
+        elif self._is_looked_at(self.steps + 1):
             self.weights.keep_gradients()
 
     def _open_step(self) -> None:

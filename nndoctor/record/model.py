@@ -39,6 +39,7 @@ class Header:
     threads: int = 0
     steps_limit: int = 0
     seconds_limit: float = 0.0
+    run: int = 0  # which training of the script was to be watched, from 1; 0: each, and the last one is judged
 
 
 @dataclass
@@ -562,6 +563,16 @@ class Shard:
 
 
 @dataclass
+class Training:
+    """A training of the script after its first one; earlier lines belong to those before it."""
+
+    kind: ClassVar[str] = "training"
+    index: int  # from 1; the first has no line
+    step: int  # steps that were watched before it
+    place: Place | None = None  # where its optimiser was constructed
+
+
+@dataclass
 class ChangeMade:
     """A trial only: a change of the run, and how often it took hold."""
 
@@ -594,7 +605,7 @@ class End:
     """Last line: how the run ended."""
 
     kind: ClassVar[str] = "end"
-    reason: str  # "finished", "steps", "seconds", "error", "exit", "interrupt", "peer"; "signal", "timeout", "lost" by the parent
+    reason: str  # "finished", "steps", "seconds", "error", "exit", "interrupt", "peer", "next" (training of the script); "signal", "timeout", "lost" by the parent
     steps: int
     backwards: int
     forwards: int
@@ -614,7 +625,7 @@ class End:
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, Training, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -651,6 +662,7 @@ class Recording:
     ranks: list[RankInfo] = field(default_factory=list)
     replicas: list[Replica] = field(default_factory=list)
     shards: list[Shard] = field(default_factory=list)
+    trainings: list[Training] = field(default_factory=list)
     changes: list[ChangeMade] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     end: End | None = None

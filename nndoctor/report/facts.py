@@ -178,7 +178,15 @@ def _run(recording: Recording) -> str:
     command = clean(" ".join([header.script, *header.arguments])).replace("\n", " ")
     time = f" in {duration(end.seconds)}" if end is not None and recording.steps else ""
     steps = count(step_count(recording), "step")
-    return f"{command}: {steps}{time} on {clean(header.device)}; {ending(recording)}"
+    return f"{command}: {steps}{time} on {clean(header.device)}{_which(recording)}; {ending(recording)}"
+
+
+def _which(recording: Recording) -> str:
+    """Of several trainings, the one that is judged."""
+    if recording.header.run:
+        return f", training {recording.header.run} of the script"
+    trainings = 1 + len(recording.trainings)
+    return f", {trainings} trainings, of which the last is judged (--run K judges another)" if trainings > 1 else ""
 
 
 def _processes(recording: Recording) -> str:
@@ -290,6 +298,7 @@ def error_line(end: End) -> str:
 _ENDINGS: dict[str, Callable[[End, Recording], str]] = {
     "finished": lambda end, recording: "the script ended by itself",
     "steps": lambda end, recording: "stopped at the limit of steps",
+    "next": lambda end, recording: "stopped where the next training began",
     "seconds": lambda end, recording: f"stopped at the limit of {duration(recording.header.seconds_limit)}",
     "interrupt": lambda end, recording: "it was interrupted",
     "peer": lambda end, recording: "stopped because another of its processes was gone",

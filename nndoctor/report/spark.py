@@ -48,7 +48,7 @@ def draw(training: Points, validation: Points = (), constant: float | None = Non
     labels = _labels(scale, constant, height)
     margin = max(len(s) for s in labels.values())
     columns = max(width - margin - 2, 10)
-    last = max([s for s, _ in (*training, *validation)] or [1])
+    last = max([1, *(s for s, _ in (*training, *validation))])  # a validation may come before the first step
     cells = _line(training, scale, columns, height, last)
     circles = {_cell(s, v, scale, columns, height, last) for s, v in validation if _finite(v)}
     level = _row(scale.at(constant), height) if _finite(constant) and constant is not None else None

@@ -43,7 +43,7 @@ def loss_nonfinite(view: View) -> Symptom | None:
         first = int(np.argmax(bad)) + 1
         text = f"The loss was {view.losses[first - 1]} at step {first}, and in {bad.mean():.0%} of {len(bad)} steps."
         return Symptom("loss-nonfinite", text, float(first), where="loss", place=view.main_loss.place if view.main_loss else None)
-    skipped = [n for n in view.recording.nonfinite if n.where in ("loss", "target")]
+    skipped = [n for n in view.recording.nonfinite if n.where in ("loss", "target") and n.step >= view.since]
     if skipped:
         n = skipped[0]
         text = f"{n.name} gave NaN or Inf in {n.count} of {n.batches} batches; first before step {n.step}."

@@ -155,6 +155,6 @@ class OtherOptimizer(Intervention):
         other = self._others.get(id(optimizer))
         if other is None:
             other = self._others[id(optimizer)] = _STAND_INS[self.value]([p for g in optimizer.param_groups for p in g["params"]])
-            self.world.rates.pop(other, None)  # not the script's
+            self.world.rates.discard(other)  # not the script's
         other.step()
         self.applied += 1

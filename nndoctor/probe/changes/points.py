@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from nndoctor.probe import graph
 from nndoctor.probe.changes.base import Intervention, Key
 from nndoctor.probe.changes.catalogue import make
 from nndoctor.probe.changes.names import Change
+from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.patches import Patches
 from nndoctor.probe.where import user_frame
@@ -31,8 +31,8 @@ class World:
 
     def __init__(self, patches: Patches) -> None:
         self.patches = patches
-        self.rates: weakref.WeakKeyDictionary[torch.optim.Optimizer, list[Any]] = weakref.WeakKeyDictionary()
-        self.models: weakref.WeakKeyDictionary[nn.Module, None] = weakref.WeakKeyDictionary()
+        self.rates: IdentityTable[torch.optim.Optimizer, list[Any]] = IdentityTable()
+        self.models: IdentityTable[nn.Module, None] = IdentityTable()
         self.stack: list[nn.Module] = []
         self.training_forward = False  # inside a model, with gradients on as the script would have them
         self.leaves: list[Tensor] = []

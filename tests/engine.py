@@ -1,0 +1,49 @@
+"""What is tested of every library and every kind of loop: healthy scripts are healthy and undisturbed, and faults are found where the user put them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from tests.digits import line_of
+from tests.forks import Seen, run_all
+
+
+class Engine:
+    """The tests of one library or kind, on the scripts that a subclass names."""
+
+    LIBRARIES: ClassVar[tuple[str, ...]]
+    HEALTHY: ClassVar[dict[str, str]]  # script by name
+    FAULTS: ClassVar[dict[str, tuple[str, str]]]  # script, and the words of the line to blame, by cause
+
+    @classmethod
+    def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
+        """A test for each healthy script, and for each fault."""
+        for argument, scripts in (("name", "HEALTHY"), ("cause", "FAULTS")):
+            if argument in metafunc.fixturenames:
+                metafunc.parametrize(argument, getattr(metafunc.cls, scripts))
+
+    @pytest.fixture(scope="class")
+    def seen(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
+        """All of them, from one process."""
+        scripts = {**self.HEALTHY, **{cause: script for cause, (script, _) in self.FAULTS.items()}}
+        return run_all(tmp_path_factory.mktemp("scripts"), self.LIBRARIES, scripts)
+
+    def test_healthy_training_is_called_healthy(self, seen: dict[str, Seen], name: str) -> None:
+        """Nothing at warning or above."""
+        assert ("healthy", []) == (seen[name].diagnosis.verdict, seen[name].findings)
+
+    def test_watched_training_is_the_same(self, seen: dict[str, Seen], name: str) -> None:
+        """Every loss, the weights, and the files that are left are those of the plain run."""
+        assert len(seen[name].plain) > 5
+        assert seen[name].plain == seen[name].watched
+        assert seen[name].left_plain == seen[name].left_watched
+
+    def test_fault_is_found_in_the_script(self, seen: dict[str, Seen], cause: str) -> None:
+        """The right cause comes first, at a line of the user's."""
+        script, words = self.FAULTS[cause]
+
+        assert "sick" == seen[cause].diagnosis.verdict
+        assert cause == seen[cause].findings[0]
+        assert line_of(script, words) == seen[cause].place

@@ -1,0 +1,1 @@
+"""Training by the engines of libraries: the real ones, on small data."""

@@ -1,0 +1,1 @@
+"""Loops of every kind that real training code has, judged."""
