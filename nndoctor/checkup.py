@@ -234,7 +234,7 @@ def add_to_summary(markdown: str) -> None:
     if not path:
         return
     try:
-        with open(path, "a", encoding="utf-8") as page:
+        with open(path, "a", encoding="utf-8", errors="replace") as page:
             page.write(markdown)
     except OSError as e:
         sys.stderr.write(f"nndoctor: GITHUB_STEP_SUMMARY: {path}: cannot be written: {e.strerror}\n")
@@ -263,7 +263,7 @@ def deliver(words: str, output: Path | None) -> None:
     """Write a report to its file or to stdout: the one place that does. Raises FileError."""
     if output is not None:
         try:
-            output.write_text(words, encoding="utf-8")
+            output.write_text(words, encoding="utf-8", errors="replace")
         except OSError as e:
             raise FileError(f"{output}: cannot be written: {e.strerror}") from e
         return

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nndoctor import cli
+from nndoctor import checkup, cli
+from nndoctor.checkup import Delivery, Gate
 from nndoctor.cli import EXIT_CLEAN, EXIT_FOUND, EXIT_USAGE, run
+from nndoctor.config import Settings
 from nndoctor.errors import UsageError
 from nndoctor.options import paired
 from nndoctor.record import codec
@@ -150,6 +152,18 @@ def test_refusals(arguments: list[str], said: str, recorded: Path, capsys: pytes
     assert (EXIT_USAGE, "", 1) == (code, out, err.count("\n"))
     assert err.startswith(f"nndoctor: {said}")
     assert before == {p.name: p.read_bytes() for p in recorded.iterdir() if p.is_file()}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_names_that_utf8_cannot_hold(name: str, summary: Path) -> None:
+    """A script whose name has undecodable bytes is reported on in every format, to a file and to the job's page."""
+    sick = samples.sick()
+    sick.recording.header.script = "tr\udce9in.py"
+    weighed = checkup.weigh(sick, Settings(), frozenset())
+    checkup.hand_over(weighed, [Delivery(name, Path("report")), Delivery("github", Path("annotations"))], Gate(write=Path("known.json")))
+
+    for path in (Path("report"), summary, Path("known.json"), Path("annotations")):
+        assert "\udce9" not in path.read_text(encoding="utf-8")
 
 
 # --- builds
