@@ -22,7 +22,7 @@ from nndoctor.version import __version__
 if TYPE_CHECKING:
     from nndoctor.checkup import Delivery
     from nndoctor.config import Settings
-    from nndoctor.diagnosis.model import Diagnosis, Suspect
+    from nndoctor.diagnosis.model import Diagnosis
     from nndoctor.report.page import Look
 
 EXIT_CLEAN = 0  # a diagnosis was made and nothing at or above --fail-on was found
@@ -305,7 +305,42 @@ def diff(before: Path, after: Path, **options: Any) -> int:
     difference = checkup.diff(codec.load(before), codec.load(after), settings, delivery)
     if not difference.comparable:
         return EXIT_NO_DIAGNOSIS
-    return EXIT_FOUND if _grave(difference.appeared, settings.fail_on) else EXIT_CLEAN
+    return EXIT_FOUND if _grave([s.severity for s in difference.appeared], settings.fail_on) else EXIT_CLEAN
+
+
+@nndoctor.command(
+    short_help="Judge the loss curves of a log that is already there.",
+    epilog=_examples(
+        "nndoctor curves lightning_logs/version_0/metrics.csv", "nndoctor curves output/checkpoint-500/trainer_state.json",
+        "nndoctor curves runs/Nov21_10-00-00/", "nndoctor curves log.csv --train train/box_loss --validation val/box_loss",
+    ),
+)  # fmt: skip
+@click.option("--train", metavar="COLUMN", default="", help="The training loss, where its name is not recognised.")
+@click.option("--validation", metavar="COLUMN", default="", help="The validation loss, likewise.")
+@click.option("--format", type=_FORMATS, help="For a person or for a machine.  [default: text]")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the reading to FILE.")
+@click.option("--color", type=_COLORS, default="auto", help="Colour the text.  [default: auto]")
+@click.option("--fail-on", type=_FAIL_ON, help="Exit with 1 for a finding of this severity or worse.  [default: warning]")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE",
+    help="Settings in YAML or TOML, instead of [tool.nndoctor] in the nearest pyproject.toml.",
+)
+@click.argument("log", type=click.Path(path_type=Path))
+def curves(log: Path, train: str, validation: str, **options: Any) -> int:
+    """Judge the training and validation loss in LOG: CSV (Keras, Lightning), JSON or JSON lines, Hugging Face's
+    trainer_state.json, TensorBoard's events.out.tfevents... or a directory of them.
+
+    A log shows how a run went, not why; what it cannot tell is said. Exit code: 0 where nothing is remarkable, 1 for a
+    finding, 2 for a wrong command line or a file that is no log, 3 where there are too few points to judge.
+    """
+    from nndoctor import checkup
+
+    settings, delivery = _read({**options, "verbose": False, "select": (), "ignore": ()}, Path())
+    checkup.ensure_writable([p for p in (delivery.output,) if p is not None], log)
+    reading = checkup.curves(log, train, validation, settings, delivery)
+    if reading.verdict == "inconclusive":
+        return EXIT_NO_DIAGNOSIS
+    return EXIT_FOUND if _grave([f.severity for f in reading.findings], settings.fail_on) else EXIT_CLEAN
 
 
 @nndoctor.command(
@@ -369,14 +404,14 @@ def exit_code(diagnosis: Diagnosis, fail_on: str) -> int:
     """What the command returns for a diagnosis. A run that raised is no different, if it could be judged."""
     if diagnosis.verdict == "inconclusive":
         return EXIT_NO_DIAGNOSIS
-    return EXIT_FOUND if _grave(diagnosis.suspects, fail_on) else EXIT_CLEAN
+    return EXIT_FOUND if _grave([s.severity for s in diagnosis.suspects], fail_on) else EXIT_CLEAN
 
 
-def _grave(suspects: Sequence[Suspect], fail_on: str) -> bool:
-    """Whether any of them is of this severity or worse."""
+def _grave(severities: Sequence[str], fail_on: str) -> bool:
+    """Whether any of them is this one or worse."""
     from nndoctor.knowledge.model import SEVERITIES
 
-    return fail_on != "never" and any(s.severity in SEVERITIES[: SEVERITIES.index(fail_on) + 1] for s in suspects)
+    return fail_on != "never" and any(s in SEVERITIES[: SEVERITIES.index(fail_on) + 1] for s in severities)
 
 
 def _require_script(script: Path) -> None:
