@@ -46,7 +46,7 @@ def read_text(path: Path) -> Table:
 def _csv(text: str, path: Path) -> Table:
     first = text.lstrip("\r\n").splitlines()[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     rows: list[Row] = []
     head: list[str] = []
     try:
