@@ -130,7 +130,7 @@ def test_a_foreign_pyproject_is_not_ours_to_judge(tmp_path: Path) -> None:
         ({"budget": 0}, "budget must be above 0, not 0"),
         ({"timeout": [3]}, "timeout must be a number, not [3]"),
         ({"fail-on": False}, "fail-on must be one of error, warning, note, never, not False"),
-        ({"format": "xml"}, "format must be one of text, json, not 'xml'"),
+        ({"format": "xml"}, "format must be one of text, json, html, not 'xml'"),
         ({"select": {"lr-too-low": 1}}, "select must be a list of cause ids"),
         ({"ignore": [3]}, "ignore must be a list of cause ids"),
         (

@@ -24,6 +24,7 @@ _READINGS = {
     ("", "flat"): "Validation loss stands still.",
     ("", "rises"): "Validation loss rises.",
 }
+ENDED_IN_NAN = "The training loss ended in NaN or infinity."
 
 
 def sentence(training: str, validation: str) -> str:
@@ -39,7 +40,7 @@ def read_curve(view: View) -> Curve:
     if view.steps < 10:
         reading = "Too few steps were seen to read the curves."
     elif not all(math.isfinite(x) for x in view.losses[-view.tenth :]):
-        reading = "The training loss ended in NaN or infinity."
+        reading = ENDED_IN_NAN
     return Curve(reading, view.first, view.last, view.constant, view.skill, name, score, view.validation_skill)
 
 

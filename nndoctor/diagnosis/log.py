@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nndoctor.diagnosis.curve import sentence
+from nndoctor.diagnosis.curve import ENDED_IN_NAN, sentence
 from nndoctor.knowledge.loader import load_causes
 from nndoctor.knowledge.model import Cause
 from nndoctor.logs.model import Log, Series
@@ -85,6 +85,8 @@ def judge(log: Log, thresholds: Mapping[str, float] | None = None) -> LogReading
     symptoms = _symptoms(log, thresholds or {})
     combination = _COMBINATIONS.get(directions, Combination(""))
     reading = sentence(*directions)
+    if log.training is not None and log.training.points and not math.isfinite(log.training.values[-1]):
+        combination, reading = Combination(""), ENDED_IN_NAN
     findings = [_finding(s) for s in symptoms] + _nonfinite(log.validation, "validation")
     if combination.severity:
         findings.append(Finding("curves", reading, combination.severity, combination.claims))

@@ -95,7 +95,7 @@ def test_losses_that_break_down() -> None:
     assert "loss-nonfinite" in names(read(FALLS, [*FALLS, math.inf]), "error")
     assert "loss-diverged" in names(read([*FALLS, *geometric(0.2, 50.0, 40)]), "error")
     assert "loss-unbounded" in names(read([2.0 - 0.5 * i**2 for i in range(40)]), "error")
-    assert "sick" == read([*FALLS, math.nan]).verdict
+    assert ("sick", "The training loss ended in NaN or infinity.") == (read([*FALLS, math.nan]).verdict, read([*FALLS, math.nan]).reading)
 
 
 def test_all_is_nan() -> None:
