@@ -17,6 +17,7 @@ from nndoctor.report.page import Look
 if TYPE_CHECKING:
     from nndoctor.diagnosis.difference import Difference
     from nndoctor.diagnosis.engine import DiagnosisOptions
+    from nndoctor.diagnosis.log import LogReading
     from nndoctor.diagnosis.model import Diagnosis, Trial
     from nndoctor.probe.launch import Limits, Target
     from nndoctor.probe.team import Team
@@ -108,6 +109,17 @@ def diff(before: Recording, after: Recording, settings: Settings, delivery: Deli
     found = compare(find_causes(before, settings), weigh(find_causes(after, settings), settings, None))
     deliver(difference.render_json(found) if delivery.format == "json" else difference.render(found, delivery.look), delivery.output)
     return found
+
+
+def curves(log: Path, training: str, validation: str, settings: Settings, delivery: Delivery) -> LogReading:
+    """Judge the curves of a log, and report them. Raises FileError for a file that is no log, or has no such column."""
+    from nndoctor.diagnosis.log import judge
+    from nndoctor.logs import columns, read
+    from nndoctor.report import curves
+
+    reading = judge(columns.curves(read.read_log(log), training, validation), settings.thresholds)
+    deliver(curves.render_json(reading) if delivery.format == "json" else curves.render(reading, delivery.look), delivery.output)
+    return reading
 
 
 def find_causes(recording: Recording, settings: Settings) -> Diagnosis:

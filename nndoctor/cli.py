@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndoctor.config import FAIL_ON
 from nndoctor.errors import FileError, NndoctorError, UsageError
-from nndoctor.options import COLORS, CONFIG, FILE, ReportCommand, look_of, read, report_options
+from nndoctor.options import COLORS, CONFIG, FILE, ReportCommand, look_of, page_options, read, read_page, report_options
 from nndoctor.version import __version__
 
 if TYPE_CHECKING:
@@ -247,15 +246,11 @@ def diagnose(recording: Path, baseline: Path | None, write_baseline: Path | None
         "nndoctor diff last-week.jsonl today.jsonl --format json --fail-on error",
     ),
 )  # fmt: skip
-@click.option("--format", type=_LIST_FORMATS, help="For a person or for a machine.  [default: text]")
-@click.option("--output", type=FILE, metavar="FILE", help="Write the comparison to FILE.")
 @click.option("--verbose", is_flag=True, help="Add what moved little, and every setting.")
-@click.option("--color", type=COLORS, default="auto", help="Colour the text.  [default: auto]")
-@click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 for a new finding of this severity or worse.  [default: warning]")
-@CONFIG
+@page_options
 @click.argument("before", type=FILE)
 @click.argument("after", type=FILE)
-def diff(before: Path, after: Path, format: str | None, output: Path | None, **options: Any) -> int:
+def diff(before: Path, after: Path, **options: Any) -> int:
     """Tell what changed between the recordings BEFORE and AFTER: settings, curves and findings.
 
     Both were kept by `nndoctor check --save`; neither torch nor the script is needed. Exit code: 0 where nothing new is
@@ -264,13 +259,41 @@ def diff(before: Path, after: Path, format: str | None, output: Path | None, **o
     from nndoctor import checkup
     from nndoctor.record import codec
 
-    one = {"format": (format,) if format else (), "output": (output,) if output else ()}
-    settings, deliveries = read({**options, **one, "select": (), "ignore": ()}, Path())
-    checkup.ensure_writable([output], [before, after])
-    difference = checkup.diff(codec.load(before), codec.load(after), settings, deliveries[0])
+    settings, delivery = read_page(options)
+    checkup.ensure_writable([delivery.output], [before, after])
+    difference = checkup.diff(codec.load(before), codec.load(after), settings, delivery)
     if not difference.comparable:
         return EXIT_NO_DIAGNOSIS
     return EXIT_FOUND if any(map(difference.after.fails_by, difference.appeared)) else EXIT_CLEAN
+
+
+@nndoctor.command(
+    short_help="Judge the loss curves of a log that is already there.",
+    epilog=_examples(
+        "nndoctor curves lightning_logs/version_0/metrics.csv", "nndoctor curves output/checkpoint-500/trainer_state.json",
+        "nndoctor curves runs/Nov21_10-00-00/", "nndoctor curves log.csv --train train/box_loss --validation val/box_loss",
+    ),
+)  # fmt: skip
+@click.option("--train", metavar="COLUMN", default="", help="The training loss, where its name is not recognised.")
+@click.option("--validation", metavar="COLUMN", default="", help="The validation loss, likewise.")
+@page_options
+@click.argument("log", type=FILE)
+def curves(log: Path, train: str, validation: str, **options: Any) -> int:
+    """Judge the training and validation loss in LOG: CSV (Keras, Lightning), JSON or JSON lines, Hugging Face's
+    trainer_state.json, TensorBoard's events.out.tfevents... or a directory of them.
+
+    A log shows how a run went, not why; what it cannot tell is said. Exit code: 0 where nothing is remarkable, 1 for a
+    finding, 2 for a wrong command line or a file that is no log, 3 where there are too few points to judge.
+    """
+    from nndoctor import checkup
+    from nndoctor.knowledge.model import is_as_severe
+
+    settings, delivery = read_page({"verbose": False, **options})
+    checkup.ensure_writable([delivery.output], [log])
+    reading = checkup.curves(log, train, validation, settings, delivery)
+    if reading.verdict == "inconclusive":
+        return EXIT_NO_DIAGNOSIS
+    return EXIT_FOUND if any(is_as_severe(f.severity, settings.fail_on) for f in reading.findings) else EXIT_CLEAN
 
 
 @nndoctor.command(

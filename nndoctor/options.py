@@ -78,6 +78,32 @@ def report_options(command: Command) -> Command:
     return command
 
 
+def page_options(command: Command) -> Command:
+    """The options of a command that ends in one page, which is no diagnosis of one run."""
+    for option in reversed(
+        [
+            click.option("--format", type=click.Choice(["text", "json"]), help="For a person or for a machine.  [default: text]"),
+            click.option("--output", type=FILE, metavar="FILE", help="Write it to FILE."),
+            click.option("--color", type=COLORS, default="auto", help="Colour the text.  [default: auto]"),
+            click.option(
+                "--fail-on", type=click.Choice(config.FAIL_ON), help="Exit with 1 for a finding of this severity or worse.  [default: warning]"
+            ),
+            CONFIG,
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def read_page(options: dict[str, Any]) -> tuple[Settings, Delivery]:
+    """Settings and the page's way out, from those options and `verbose`."""
+    from nndoctor.checkup import Delivery
+
+    name, output, verbose, color, file = (options.pop(key) for key in ("format", "output", "verbose", "color", "config"))
+    settings = config.settings(file, Path(), options)
+    return settings, Delivery(name or "text", output, look_of(color, verbose, output is not None))
+
+
 def read(options: dict[str, Any], start: Path) -> tuple[Settings, list[Delivery]]:
     """Settings and the reports' ways out, from the options that the reporting commands share. Raises UsageError."""
     from nndoctor.checkup import Delivery

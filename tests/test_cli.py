@@ -27,7 +27,7 @@ from nndoctor.version import __version__
 from tests.report import samples
 from tests.symptoms import build
 
-COMMANDS = ("check", "diagnose", "diff", "explain", "causes", "schema", "symptoms", "try")
+COMMANDS = ("check", "curves", "diagnose", "diff", "explain", "causes", "schema", "symptoms", "try")
 SCRIPT = """
 import sys
 import torch
@@ -438,6 +438,38 @@ def test_diff_refuses_what_is_no_recording(tmp_path: Path, monkeypatch: pytest.M
     assert "not a line of a recording" in refused(capsys, "diff", "run.jsonl", "other.jsonl")
     assert "cannot be read" in refused(capsys, "diff", "missing.jsonl", "run.jsonl")
     assert "is what is to be read" in refused(capsys, "diff", "run.jsonl", "run.jsonl", "--output", "run.jsonl")
+
+
+# --- a log
+
+
+def test_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log of overfitting gives 1, or 0 where that is mild enough; one that learns 0; one of two epochs 3."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i},{2 * 0.7**i},{1 + 0.2 * i}" for i in range(12)]
+    Path("overfits.csv").write_text("\n".join(["epoch,loss,val_loss", *rows]), encoding="utf-8")
+    Path("learns.jsonl").write_text("".join(json.dumps({"loss": 2 * 0.7**i}) + "\n" for i in range(12)), encoding="utf-8")
+    Path("short.csv").write_text("\n".join(["epoch,loss,val_loss", *rows[:2]]), encoding="utf-8")
+
+    assert EXIT_FOUND == run(["curves", "overfits.csv"])
+    assert "the network overfits" in capsys.readouterr().out
+    assert EXIT_CLEAN == run(["curves", "overfits.csv", "--fail-on", "error"])
+    assert EXIT_CLEAN == run(["curves", "learns.jsonl", "--format", "json", "--output", "report.json"])
+    assert "unremarkable" == json.loads(Path("report.json").read_text(encoding="utf-8"))["verdict"]
+    assert EXIT_NO_DIAGNOSIS == run(["curves", "short.csv"])
+    assert EXIT_CLEAN == run(["curves", "overfits.csv", "--train", "loss", "--validation", "loss"])
+
+
+def test_curves_refuses_what_is_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing file, one that is none, a column that is not there, and a report over the log are refused in one line."""
+    monkeypatch.chdir(tmp_path)
+    Path("log.csv").write_text("epoch,loss\n1,2\n", encoding="utf-8")
+    Path("words.txt").write_text("Once upon a time\nthere was a loss\n", encoding="utf-8")
+
+    assert "no such file" in refused(capsys, "curves", "missing.csv")
+    assert "no column of a loss" in refused(capsys, "curves", "words.txt")
+    assert "no column 'x'" in refused(capsys, "curves", "log.csv", "--train", "x")
+    assert "is what is to be read" in refused(capsys, "curves", "log.csv", "--output", "log.csv")
 
 
 # --- lists and help

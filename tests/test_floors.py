@@ -21,6 +21,7 @@ GROUND = ("nndoctor", "version", "errors")
 FLOORS = {
     "record": 1,
     "probe": 2,
+    "logs": 2,
     "symptoms": 3,
     "diagnosis": 4,
     "trials": 5,

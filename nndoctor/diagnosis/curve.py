@@ -20,18 +20,27 @@ _READINGS = {
     ("falls", ""): "Training loss falls.",
     ("flat", ""): "Training loss stands still.",
     ("rises", ""): "Training loss rises.",
+    ("", "falls"): "Validation loss falls.",
+    ("", "flat"): "Validation loss stands still.",
+    ("", "rises"): "Validation loss rises.",
 }
+ENDED_IN_NAN = "The training loss ended in NaN or infinity."
+
+
+def sentence(training: str, validation: str) -> str:
+    """What the two directions say together; each is "falls", "flat", "rises", or "" where it is not known."""
+    return _READINGS.get((training, validation), "Too little was seen to read the curves.")
 
 
 def read_curve(view: View) -> Curve:
     """What the loss did, in a sentence and in numbers."""
     name = "accuracy" if view.is_classification and view.accuracy is not None else "R2" if view.r2 is not None else ""
     score = view.accuracy if name == "accuracy" else view.r2
-    reading = _READINGS.get((_train(view), _validation(view.validation)), "Too little was seen to read the curves.")
+    reading = sentence(_train(view), _validation(view.validation))
     if view.steps < 10:
         reading = "Too few steps were seen to read the curves."
     elif not all(math.isfinite(x) for x in view.losses[-view.tenth :]):
-        reading = "The training loss ended in NaN or infinity."
+        reading = ENDED_IN_NAN
     return Curve(reading, view.first, view.last, view.constant, view.skill, name, score, view.validation_skill)
 
 

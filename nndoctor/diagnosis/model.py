@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nndoctor.knowledge.model import Cause
+from nndoctor.knowledge.model import Cause, is_as_severe
 from nndoctor.record.model import Place, Recording
 from nndoctor.symptoms.model import Symptom
 
@@ -115,9 +115,7 @@ class Diagnosis:
 
     def fails_by(self, suspect: Suspect) -> bool:
         """Whether this suspect makes a build fail: severe enough, and not known from a baseline."""
-        if self.fail_on == "never" or suspect.known:
-            return False
-        return SEVERITIES.index(suspect.severity) <= SEVERITIES.index(self.fail_on)
+        return not suspect.known and is_as_severe(suspect.severity, self.fail_on)
 
     @property
     def fails(self) -> bool:

@@ -9,6 +9,11 @@ STAGES = ("data", "model", "loss", "optimization", "loop")  # in the order in wh
 SEVERITIES = ("error", "warning", "note")  # most severe first
 
 
+def is_as_severe(severity: str, least: str) -> bool:
+    """Whether a severity is this one or worse; nothing is as severe as "never"."""
+    return least != "never" and SEVERITIES.index(severity) <= SEVERITIES.index(least)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """How much one symptom speaks for (positive) or against (negative) a cause, as a log likelihood ratio."""

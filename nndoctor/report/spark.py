@@ -39,8 +39,13 @@ class Scale:
         return (value - low) / (high - low) if high > low else 0.5
 
 
-def draw(training: Points, validation: Points = (), constant: float | None = None, width: int = 72) -> list[Text]:
-    """The drawing with its axes and its key, one `Text` a line; empty where no loss was finite."""
+def draw(
+    training: Points, validation: Points = (), constant: float | None = None, width: int = 72, noun: tuple[str, str] = ("step", "steps")
+) -> list[Text]:
+    """The drawing with its axes and its key, one `Text` a line; empty where no loss was finite.
+
+    `noun` is what one of the points is called, and several.
+    """
     scale = scale_of([v for _, v in (*training, *validation)], constant)
     if scale is None:
         return []
@@ -67,8 +72,8 @@ def draw(training: Points, validation: Points = (), constant: float | None = Non
             else:
                 marks.append(("┈", "dim") if row == level else (" ", ""))
         lines.append(_joined(marks))
-    lines.append(_foot(margin, columns, last))
-    lines.extend(_key(training, bool(circles), scale, constant, margin + 2, width))
+    lines.append(_foot(margin, columns, last, noun))
+    lines.extend(_key(training, bool(circles), scale, constant, margin + 2, width, noun[0]))
     return lines
 
 
@@ -96,7 +101,7 @@ def draw_together(curves: Sequence[tuple[str, Points]], width: int = 72) -> list
                 for c, bits in enumerate(cells)
             ]  # fmt: skip
             lines.append(_joined(marks))
-    return [*lines, _foot(margin, columns, last)]
+    return [*lines, _foot(margin, columns, last, ("step", "steps"))]
 
 
 def _finite(value: float | None) -> bool:
@@ -191,21 +196,21 @@ def _joined(marks: list[tuple[str, str]]) -> Text:
     return line
 
 
-def _foot(margin: int, columns: int, last: int) -> Text:
-    end = f" {count(last, 'step')}"
+def _foot(margin: int, columns: int, last: int, noun: tuple[str, str]) -> Text:
+    end = f" {count(last, *noun)}"
     return Text(" " * (margin + 1) + "└" + "─" * max(columns - len(end), 1) + end, style="dim")
 
 
-def _key(training: Points, circles: bool, scale: Scale, constant: float | None, indent: int, width: int) -> list[Text]:
+def _key(training: Points, circles: bool, scale: Scale, constant: float | None, indent: int, width: int, noun: str) -> list[Text]:
     """What the marks mean, only those that occur."""
-    parts = [Text.assemble(("⠒⠒", "cyan"), (" training", "dim"))]
+    parts = [Text.assemble(("⠒⠒", "cyan"), (" training", "dim"))] if training else []
     if circles:
         parts.append(Text.assemble(("o", "bold yellow"), (" validation", "dim")))
     if _finite(constant):
         parts.append(Text(f"┈┈ constant prediction {number(constant)}", style="dim"))
     first = next((s for s, v in training if v is not None and not math.isfinite(v)), None)
     if first is not None:
-        parts.append(Text.assemble(("×", "bold red"), (f" NaN or infinite from step {first:,}", "dim")))
+        parts.append(Text.assemble(("×", "bold red"), (f" NaN or infinite from {noun} {first:,}", "dim")))
     if scale.logarithmic:
         parts.append(Text("log scale", style="dim"))
     lines = [Text(" " * indent)]

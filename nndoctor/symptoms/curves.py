@@ -41,7 +41,7 @@ def loss_nonfinite(view: View) -> Symptom | None:
     bad = ~np.isfinite(view.losses)
     if bad.any():
         first = int(np.argmax(bad)) + 1
-        text = f"The loss was {view.losses[first - 1]} at step {first}, and in {bad.mean():.0%} of {len(bad)} steps."
+        text = f"The loss was {view.losses[first - 1]} at {view.unit} {first}, and in {bad.mean():.0%} of {len(bad)} {view.unit}s."
         return Symptom("loss-nonfinite", text, float(first), where="loss", place=view.main_loss.place if view.main_loss else None)
     skipped = [n for n in view.recording.nonfinite if n.where in ("loss", "target") and n.step >= view.since]
     if skipped:
@@ -97,7 +97,7 @@ def loss_flat(view: View) -> Symptom | None:
     if view.early is None or view.last is None or len(view.finite) < 20 or view.falls_beyond(limit):
         return None
     strength = 1.0 if view.fall < 0.02 else 0.5
-    return Symptom("loss-flat", f"The loss is {view.early:.4g} over the first steps and {view.last:.4g} over the last.", view.fall, limit, strength)
+    return Symptom("loss-flat", f"The loss is {view.early:.4g} over the first {view.unit}s and {view.last:.4g} over the last.", view.fall, limit, strength)
 
 
 def loss_oscillates(view: View) -> Symptom | None:
@@ -113,7 +113,7 @@ def loss_oscillates(view: View) -> Symptom | None:
     batch = next((s.batch for s in view.recording.steps if s.batch), None) or 32
     if batch < 8 or ratio <= limit or (view.constant and level < 0.1 * view.constant):
         return None
-    return Symptom("loss-oscillates", f"From one step to the next the loss changes by {ratio:.0%} of its level.", ratio, limit, min(1.0, ratio / (2 * limit)))
+    return Symptom("loss-oscillates", f"From one {view.unit} to the next the loss changes by {ratio:.0%} of its level.", ratio, limit, min(1.0, ratio / (2 * limit)))
 
 
 def loss_jumps(view: View) -> Symptom | None:
@@ -127,7 +127,7 @@ def loss_jumps(view: View) -> Symptom | None:
     if peak <= limit * base or int(head.argmax()) == 0:
         return None
     strength = min(1.0, math.log(peak / base) / math.log(100)) * (1.0 if view.comparable or peak > 1000 * base else 0.3)
-    return Symptom("loss-jumps", f"The loss rose from {view.first:.4g} to {peak:.4g} by step {int(head.argmax()) + 1}.", peak / base, limit, strength)
+    return Symptom("loss-jumps", f"The loss rose from {view.first:.4g} to {peak:.4g} by {view.unit} {int(head.argmax()) + 1}.", peak / base, limit, strength)
 
 
 def loss_crawls(view: View) -> Symptom | None:
@@ -142,7 +142,7 @@ def loss_crawls(view: View) -> Symptom | None:
         return None
     agreement = _agreement(view)
     strength = 1.0 if view.falls else 0.5
-    text = f"In {view.steps} steps the loss went from {view.early:.4g} to {view.last:.4g}"
+    text = f"In {view.steps} {view.unit}s the loss went from {view.early:.4g} to {view.last:.4g}"
     text += f", and successive gradients agree (cosine {agreement:.2f})." if agreement is not None and agreement > 0.5 else "."
     return Symptom("loss-crawls", text, done, limit, strength)
 
@@ -171,7 +171,7 @@ def still_falling(view: View) -> Symptom | None:
     limit = view.thresholds.get("still-falling", 0.02)
     if drop <= 2 * error or drop < limit * level:
         return None
-    return Symptom("still-falling", f"Over the last fifth of the steps the loss fell by another {drop / max(level, 1e-12):.0%}.", drop / max(level, 1e-12), limit)
+    return Symptom("still-falling", f"Over the last fifth of the {view.unit}s the loss fell by another {drop / max(level, 1e-12):.0%}.", drop / max(level, 1e-12), limit)
 
 
 def learns(view: View) -> Symptom | None:
@@ -246,7 +246,7 @@ def validation_rises(view: View) -> Symptom | None:
     rise = (end - losses[best]) / max(abs(float(losses[best])), 0.1 * abs(float(losses[0])), 0.1 * (view.constant or 0.0), 1e-12)
     if rise <= limit or best >= len(losses) - 2:
         return None
-    text = f"Validation loss was lowest, {losses[best]:.4g}, at step {int(rows[best, 0])} and is {end:.4g} at the end, while training loss fell."
+    text = f"Validation loss was lowest, {losses[best]:.4g}, at {view.unit} {int(rows[best, 0])} and is {end:.4g} at the end, while training loss fell."
     return Symptom("validation-rises", text, rise, limit, min(1.0, rise))
 
 
@@ -254,3 +254,6 @@ DETECTORS = (
     loss_nonfinite, loss_diverged, loss_unbounded, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, loss_crawls,
     still_falling, learns, high_first_loss, below_reference, memorises, validation_rises,
 )  # fmt: skip
+
+# Those that need the losses alone, and so can be noticed in a log that somebody else has kept.
+OF_LOSSES = (loss_nonfinite, loss_diverged, loss_unbounded, loss_flat, loss_oscillates, loss_jumps, loss_crawls, still_falling, learns, validation_rises)

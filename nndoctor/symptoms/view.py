@@ -41,6 +41,7 @@ class View:
 
     recording: Recording
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    unit: str = "step"  # what a sentence calls one of `losses`: of somebody else's log, each is a point
 
     # --- which steps --------------------------------------------------------------------------------------------
 

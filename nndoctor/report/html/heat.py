@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nndoctor.report.html.axis import labels
 from nndoctor.report.html.markup import Markup, data, element
@@ -15,6 +16,8 @@ LEVELS = 10  # classes h0 to h9 of the style sheet
 _COLUMNS = 120  # of more, evenly spaced ones are shown
 _ROWS = 48  # of more, the first and the last half
 _MARKS = 4  # numbers below the map
+
+Step = TypeVar("Step")
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,20 @@ def heat_map(heat: Heat) -> Markup:
     )  # fmt: skip
 
 
+def evenly(steps: Sequence[Step]) -> list[Step]:
+    """Of more steps than a map has columns for, evenly spaced ones."""
+    return list(steps[:: -(-len(steps) // _COLUMNS) or 1])
+
+
 def _cut(heat: Heat) -> tuple[Heat, int]:
     """The map with as many rows and columns as can be told apart, and how many rows are missing."""
-    stride = -(-len(heat.columns) // _COLUMNS) or 1
+    columns = evenly(list(range(len(heat.columns))))
     half = _ROWS // 2
     rows = list(range(len(heat.rows)))
     kept = rows if len(rows) <= _ROWS else [*rows[:half], *rows[-half:]]
     cut = Heat(
-        heat.title, heat.note, [heat.rows[i] for i in kept], heat.columns[::stride], [heat.values[i][::stride] for i in kept],
+        heat.title, heat.note, [heat.rows[i] for i in kept], [heat.columns[x] for x in columns],
+        [[heat.values[y][x] for x in columns] for y in kept],
         heat.scale, heat.word,
     )  # fmt: skip
     return cut, len(rows) - len(kept)

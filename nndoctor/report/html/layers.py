@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nndoctor.record.model import Activation, ParameterSample, Recording
 from nndoctor.report.html.bars import Bar, bar_chart
-from nndoctor.report.html.heat import Heat, heat_map
+from nndoctor.report.html.heat import Heat, evenly, heat_map
 from nndoctor.report.html.markup import Markup, element
 from nndoctor.report.layers import Layer, layers, norm, without_folders
 from nndoctor.report.spark import Scale
@@ -28,6 +28,7 @@ def _gradients(recording: Recording, trained: list[Layer]) -> Markup:
     """From every step where the norms of all parameters were kept, else from the steps that were looked at."""
     steps = [s for s in recording.steps if s.norms]
     if len(steps) > len(recording.samples):
+        steps = evenly(steps)
         columns = [s.index for s in steps]
         values = [[norm(s.norms[i] for i in layer.parameters if i < len(s.norms)) for s in steps] for layer in trained]
     else:
