@@ -8,9 +8,6 @@ from nndoctor.knowledge.model import Cause, is_as_severe
 from nndoctor.record.model import Place, Recording
 from nndoctor.symptoms.model import Symptom
 
-SEVERITIES = ("error", "warning", "note")  # most severe first
-
-
 # What came of a trial. "unclear": better, but not by enough to tell; "not possible": the change found nothing to take
 # hold of, or the changed run could not be compared; "control": no cure, it separates families of causes.
 OUTCOMES = ("confirmed", "refuted", "unclear", "not possible", "control")
@@ -53,7 +50,7 @@ class Suspect:
 
     cause: Cause
     confidence: float  # 0..1
-    severity: str  # one of SEVERITIES
+    severity: str  # one of the knowledge's
     evidence: list[Symptom]  # strongest first
     against: list[Symptom] = field(default_factory=list)
     location: Place | None = None

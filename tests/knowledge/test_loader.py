@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nndoctor.diagnosis import model as diagnosis
 from nndoctor.errors import KnowledgeError
 from nndoctor.knowledge import model
 from nndoctor.knowledge.loader import CAUSES, KEYS, load_causes, load_claims, load_documents
@@ -394,9 +393,10 @@ def test_claim_under_wrong_letter_is_refused(tmp_path: Path) -> None:
     ] == str(caught.value).splitlines()
 
 
-def test_severities_are_those_of_the_diagnosis() -> None:
-    """Pages and suspects know the same severities, in the same order."""
-    assert diagnosis.SEVERITIES == model.SEVERITIES
+def test_a_severity_is_as_severe_as_those_below_it() -> None:
+    """And none is as severe as "never"."""
+    assert [True, True, False] == [model.is_as_severe(s, "warning") for s in model.SEVERITIES]
+    assert not any(model.is_as_severe(s, "never") for s in model.SEVERITIES)
 
 
 @pytest.mark.parametrize("cause", load_causes().values(), ids=lambda cause: cause.id)
