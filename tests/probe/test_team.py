@@ -126,9 +126,8 @@ def test_launcher_s_sigterm_is_an_interrupt() -> None:
     kept = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(KeyboardInterrupt), ended_politely(Team(Path(), 0, 2)):
-            os.kill(os.getpid(), signal.SIGTERM)
-            signal.pause()
-        os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, kept)
     with ended_politely(Team(Path())):
