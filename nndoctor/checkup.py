@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nndoctor.config import Settings
-from nndoctor.errors import FileError
+from nndoctor.errors import FileError, UsageError
 from nndoctor.report.page import Look
 
 if TYPE_CHECKING:
@@ -99,12 +99,15 @@ def try_change(target: Target, settings: Settings, spelling: str, delivery: Deli
     import threading
 
     from nndoctor.probe.changes.names import parse
+    from nndoctor.probe.team import is_one_of_several
     from nndoctor.report.live import screen
     from nndoctor.report.trials import comparison
     from nndoctor.trials.compare import compare
     from nndoctor.trials.laboratory import Laboratory
 
     change = parse(spelling)
+    if is_one_of_several(os.environ):
+        raise UsageError("`nndoctor try` runs one process, and this is one rank of several; start it without the launcher")
     ensure_writable([path for path in (delivery.output,) if path is not None], Path(target.script))
     with Laboratory(target, limits_of(settings), None, fork) as laboratory:
         with screen(f"{target.script}, as it is", settings.steps, settings.seconds, quiet) as shown:

@@ -77,11 +77,10 @@ class Team:
 @contextlib.contextmanager
 def meeting(environment: Mapping[str, str]) -> Iterator[Team]:
     """The team of this process, by what a launcher has put into the environment. The leader's folder goes with it."""
-    me, size = _number(environment, "RANK"), _number(environment, "WORLD_SIZE")
-    if me < 0 or size < 2:
+    if not is_one_of_several(environment):
         team = Team(Path(tempfile.gettempdir(), f"nndoctor-ranks-{os.getpid()}-{time.time_ns():x}"))
     else:
-        here = _number(environment, "LOCAL_WORLD_SIZE")
+        me, size, here = (_number(environment, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"))
         elsewhere = _number(environment, "GROUP_RANK") > 0
         team = Team(_agreed_folder(environment), me, 1 if elsewhere else here if here > 0 else size)
     if not team.leads:
@@ -94,6 +93,11 @@ def meeting(environment: Mapping[str, str]) -> Iterator[Team]:
         yield team
     finally:
         shutil.rmtree(team.folder, ignore_errors=True)
+
+
+def is_one_of_several(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher has started this process as one rank of several."""
+    return _number(environment, "RANK") >= 0 and _number(environment, "WORLD_SIZE") > 1
 
 
 def _agreed_folder(environment: Mapping[str, str]) -> Path:

@@ -29,7 +29,9 @@ class Workers:
         self._starting = threading.local()
 
     def install(self, patches: Patches) -> None:
-        """Patch the two ways in which Python starts another one."""
+        """Patch the two ways in which Python starts another one. What a rank itself starts is no rank."""
+        if _is_rank(os.environ):
+            return
         patches.replace(subprocess.Popen, "__init__", self._popen)
         patches.replace(process.BaseProcess, "start", self._start)
         patches.replace(spawn, "get_command_line", self._get_command_line)
