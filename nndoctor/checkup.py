@@ -99,14 +99,14 @@ def try_change(target: Target, settings: Settings, spelling: str, delivery: Deli
     import threading
 
     from nndoctor.probe.changes.names import parse
-    from nndoctor.probe.team import is_one_of_several
+    from nndoctor.probe.launcher import is_rank
     from nndoctor.report.live import screen
     from nndoctor.report.trials import comparison
     from nndoctor.trials.compare import compare
     from nndoctor.trials.laboratory import Laboratory
 
     change = parse(spelling)
-    if is_one_of_several(os.environ):
+    if is_rank(os.environ):
         raise UsageError("`nndoctor try` runs one process, and this is one rank of several; start it without the launcher")
     ensure_writable([path for path in (delivery.output,) if path is not None], Path(target.script))
     with Laboratory(target, limits_of(settings), None, fork) as laboratory:

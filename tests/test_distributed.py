@@ -59,7 +59,7 @@ if __name__ == "__main__":
     else:
         main(0, sys.argv[1])
 """
-LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+LAUNCHER = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]  # the other way round, in tests/cases
 CHECK = ["nndoctor", "check", "--format", "json", "--quiet"]
 PATIENCE = 150  # seconds, for a machine that is busy with other things
 
@@ -97,7 +97,7 @@ def nothing_is_left() -> None:
 
 def test_torchrun_that_starts_nndoctor() -> None:
     """Healthy: each rank is watched, rank 0 reports, and the recording holds what both have seen."""
-    code, report = said(["torch.distributed.run", *LAUNCHER[2:], "-m", *CHECK, "--save", "run.jsonl", "train.py", "well"])
+    code, report = said([*LAUNCHER, "-m", *CHECK, "--save", "run.jsonl", "train.py", "well"])
     recording = codec.load("run.jsonl")
 
     assert (0, "healthy", []) == (code, report["verdict"], report["causes"])
@@ -109,16 +109,6 @@ def test_torchrun_that_starts_nndoctor() -> None:
     assert set() == set(recording.shards[0].batches) & set(recording.shards[1].batches)
 
 
-def test_launcher_that_nndoctor_starts() -> None:
-    """Sick: the model inside the wrapper is called, so that gradients stay in their process."""
-    code, report = said([*CHECK, *LAUNCHER, "train.py", "inner"])
-    first = report["causes"][0]
-
-    assert (1, "sick", "ranks-diverge") == (code, report["verdict"], first["id"])
-    assert {"replicas-differ", "gradients-not-shared"} == {e["symptom"] for e in first["evidence"]}
-    assert "train.py" == first["location"]["file"]
-
-
 def test_script_that_spawns_its_ranks() -> None:
     """Sick: both processes train on the same rows; no launcher is there, the script calls mp.spawn."""
     code, report = said([*CHECK, "train.py", "same", f"file://{Path.cwd() / 'meeting'}"])
@@ -127,24 +117,44 @@ def test_script_that_spawns_its_ranks() -> None:
     assert ["same-batch-on-ranks"] == [e["symptom"] for e in report["causes"][0]["evidence"]]
 
 
-def test_rank_that_is_killed() -> None:
-    """The report names it, the others do not hang, and the exit code is that of no diagnosis."""
+def ranks(mode: str) -> tuple[list[int], dict[str, Any]]:
+    """Exit codes of two ranks of nndoctor, started as a launcher does, and the report, which is rank 0's alone."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     several = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    command = [sys.executable, "-m", *CHECK, "train.py", "killed"]
-    ranks = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **several, "RANK": str(r), "LOCAL_RANK": str(r)})
-        for r in (0, 1)
-    ]
-    printed = [rank.communicate(timeout=PATIENCE)[0] for rank in ranks]
-    report = json.loads(printed[0])
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", *CHECK, "train.py", mode], stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **several, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    printed = [rank.communicate(timeout=PATIENCE)[0] for rank in started]
 
-    assert ([3, 0], "") == ([rank.returncode for rank in ranks], printed[1])
+    assert "" == printed[1]
+    nothing_is_left()
+    return [rank.returncode for rank in started], json.loads(printed[0])
+
+
+def test_model_inside_the_wrapper() -> None:
+    """Sick: it is called in the wrapper's place, so that gradients stay in their process."""
+    codes, report = ranks("inner")
+    first = report["causes"][0]
+
+    assert ([1, 0], "ranks-diverge") == (codes, first["id"])
+    assert {"replicas-differ", "gradients-not-shared"} == {e["symptom"] for e in first["evidence"]}
+    assert "not called through the wrapper" in first["evidence"][0]["text"]
+    assert "train.py" == first["location"]["file"]
+
+
+def test_rank_that_is_killed() -> None:
+    """The report names it, the others do not hang, and the exit code is that of no diagnosis."""
+    codes, report = ranks("killed")
+
+    assert [3, 0] == codes
     assert report["reasons"][0].startswith("Rank 1 was killed by SIGKILL after ")
     assert "signal" == report["run"]["ranks"][1]["reason"]
-    nothing_is_left()
 
 
 def test_forked_processes_are_told() -> None:

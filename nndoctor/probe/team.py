@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from nndoctor.probe.launcher import is_rank, number
 from nndoctor.record.codec import assemble, decode, save
 from nndoctor.record.model import Header, Recording
 from nndoctor.record.ranks import together
@@ -77,11 +78,11 @@ class Team:
 @contextlib.contextmanager
 def meeting(environment: Mapping[str, str]) -> Iterator[Team]:
     """The team of this process, by what a launcher has put into the environment. The leader's folder goes with it."""
-    if not is_one_of_several(environment):
+    if not is_rank(environment):
         team = Team(Path(tempfile.gettempdir(), f"nndoctor-ranks-{os.getpid()}-{time.time_ns():x}"))
     else:
-        me, size, here = (_number(environment, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-        elsewhere = _number(environment, "GROUP_RANK") > 0
+        me, size, here = (number(environment, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+        elsewhere = number(environment, "GROUP_RANK") > 0
         team = Team(_agreed_folder(environment), me, 1 if elsewhere else here if here > 0 else size)
     if not team.leads:
         _join(team)
@@ -93,11 +94,6 @@ def meeting(environment: Mapping[str, str]) -> Iterator[Team]:
         yield team
     finally:
         shutil.rmtree(team.folder, ignore_errors=True)
-
-
-def is_one_of_several(environment: Mapping[str, str]) -> bool:
-    """Whether a launcher has started this process as one rank of several."""
-    return _number(environment, "RANK") >= 0 and _number(environment, "WORLD_SIZE") > 1
 
 
 def _agreed_folder(environment: Mapping[str, str]) -> Path:
@@ -171,9 +167,3 @@ def _save(recording: Recording, path: Path) -> None:
 
     with contextlib.suppress(FileError):
         save(recording, path)
-
-
-def _number(environment: Mapping[str, str], name: str) -> int:
-    """A number that a launcher put into the environment, -1 where there is none."""
-    value = environment.get(name, "")
-    return int(value) if value.isdecimal() else -1
