@@ -61,7 +61,7 @@ if __name__ == "__main__":
 """
 LAUNCHER = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]  # the other way round, in tests/cases
 CHECK = ["nndoctor", "check", "--format", "json", "--quiet"]
-PATIENCE = 150  # seconds, for a machine that is busy with other things
+PATIENCE = 400  # seconds, for a machine that is busy with other things
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_torchrun_that_starts_nndoctor() -> None:
     recording = codec.load("run.jsonl")
 
     assert (0, "healthy", []) == (code, report["verdict"], report["causes"])
-    assert [(0, 120, "finished"), (1, 120, "finished")] == [(r["rank"], r["steps"], r["reason"]) for r in report["run"]["ranks"]]
+    assert [(0, 60, "finished"), (1, 60, "finished")] == [(r["rank"], r["steps"], r["reason"]) for r in report["run"]["ranks"]]
     weights = {rank: [r.weights for r in recording.replicas if r.rank == rank] for rank in (0, 1)}
     assert len(weights[0]) > 10
     assert weights[0] == weights[1]
