@@ -27,6 +27,7 @@ _ADVICE = {
     "signal": "Find what killed it: SIGKILL is often a lack of memory, SIGSEGV a fault in native code.",
     "peer": "See in the script's output why another of its processes ended first.",
 }
+_ADVICE_UNSEEN = 'Start the processes by spawn (multiprocessing.get_context("spawn")) while you look, or train in one.'
 _ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
 
@@ -96,9 +97,16 @@ def _why_not(page: Page, diagnosis: Diagnosis) -> None:
     page.gap()
     if end is not None and end.reason == "exit" and end.error:
         page.prose(facts.error_line(end), indent=2, label=("it said", "dim"), hang=_MARGIN)
-    advice = _ADVICE.get(end.reason, _ADVICE_OTHER) if end is not None else _ADVICE_OTHER
-    advice = _ADVICE["signal"] if diagnosis.recording.gone is not None else advice
-    page.prose(advice, indent=2, label=("next", "dim"), hang=_MARGIN)
+    page.prose(_advice(diagnosis.recording), indent=2, label=("next", "dim"), hang=_MARGIN)
+
+
+def _advice(recording: Recording) -> str:
+    """What to do first."""
+    if recording.gone is not None:
+        return _ADVICE["signal"]
+    if recording.ranks and not recording.steps and not any(r.watched for r in recording.ranks):
+        return _ADVICE_UNSEEN
+    return _ADVICE.get(recording.end.reason, _ADVICE_OTHER) if recording.end is not None else _ADVICE_OTHER
 
 
 def _traceback(page: Page, recording: Recording) -> None:
