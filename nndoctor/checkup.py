@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nndoctor.config import Settings
-from nndoctor.errors import FileError
+from nndoctor.errors import FileError, UsageError
 from nndoctor.report.formats import FORMATS
 from nndoctor.report.page import Look
 
@@ -167,12 +167,15 @@ def try_change(target: Target, settings: Settings, spelling: str, delivery: Deli
     import threading
 
     from nndoctor.probe.changes.names import parse
+    from nndoctor.probe.launcher import is_rank
     from nndoctor.report.live import screen
     from nndoctor.report.trials import comparison
     from nndoctor.trials.compare import compare
     from nndoctor.trials.laboratory import Laboratory
 
     change = parse(spelling)
+    if is_rank(os.environ):
+        raise UsageError("`nndoctor try` runs one process, and this is one rank of several; start it without the launcher")
     ensure_writable([delivery.output], [Path(target.script)])
     with Laboratory(target, limits_of(settings), None, fork) as laboratory:
         with screen(f"{target.script}, as it is", settings.steps, settings.seconds, quiet) as shown:

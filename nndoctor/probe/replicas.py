@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from nndoctor.probe import stats
+from nndoctor.probe.launcher import number
 from nndoctor.probe.where import user_place
 from nndoctor.record.model import RankInfo, Replica, Shard
 
@@ -82,7 +83,7 @@ class ReplicaWatch:
         if group:
             me, world, backend = torch.distributed.get_rank(), torch.distributed.get_world_size(), str(torch.distributed.get_backend())
         else:
-            me, world, backend = _named(os.environ, "RANK"), _named(os.environ, "WORLD_SIZE"), ""
+            me, world, backend = number(os.environ, "RANK"), number(os.environ, "WORLD_SIZE"), ""
         if world > 1 and me >= 0:
             self._rank = me
             self._emit(RankInfo(me, world, backend, user_place() if group else None))
@@ -162,9 +163,3 @@ def _spread(known: dict[int, Tensor], values: list[float], count: int) -> list[f
     for i, value in zip(known, values, strict=True):
         out[i] = value
     return out
-
-
-def _named(environment: Any, name: str) -> int:
-    """A number that a launcher put into the environment, -1 where there is none."""
-    value = environment.get(name, "")
-    return int(value) if value.isdecimal() else -1

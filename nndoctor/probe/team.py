@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from nndoctor.probe.launcher import is_rank, number
 from nndoctor.record.codec import assemble, decode, save
 from nndoctor.record.model import Header, Recording
 from nndoctor.record.ranks import together
@@ -77,12 +78,11 @@ class Team:
 @contextlib.contextmanager
 def meeting(environment: Mapping[str, str]) -> Iterator[Team]:
     """The team of this process, by what a launcher has put into the environment. The leader's folder goes with it."""
-    me, size = _number(environment, "RANK"), _number(environment, "WORLD_SIZE")
-    if me < 0 or size < 2:
+    if not is_rank(environment):
         team = Team(Path(tempfile.gettempdir(), f"nndoctor-ranks-{os.getpid()}-{time.time_ns():x}"))
     else:
-        here = _number(environment, "LOCAL_WORLD_SIZE")
-        elsewhere = _number(environment, "GROUP_RANK") > 0
+        me, size, here = (number(environment, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+        elsewhere = number(environment, "GROUP_RANK") > 0
         team = Team(_agreed_folder(environment), me, 1 if elsewhere else here if here > 0 else size)
     if not team.leads:
         _join(team)
@@ -167,9 +167,3 @@ def _save(recording: Recording, path: Path) -> None:
 
     with contextlib.suppress(FileError):
         save(recording, path)
-
-
-def _number(environment: Mapping[str, str], name: str) -> int:
-    """A number that a launcher put into the environment, -1 where there is none."""
-    value = environment.get(name, "")
-    return int(value) if value.isdecimal() else -1

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import process, spawn
 from typing import Any
 
+from nndoctor.probe.launcher import may_be_rank
 from nndoctor.probe.patches import Patches
 
 _WITHOUT_VALUE = frozenset("bBdEIOPqRsSuvx")  # python's options of one letter
@@ -29,7 +30,9 @@ class Workers:
         self._starting = threading.local()
 
     def install(self, patches: Patches) -> None:
-        """Patch the two ways in which Python starts another one."""
+        """Patch the two ways in which Python starts another one. What a rank itself starts is no rank."""
+        if may_be_rank(os.environ):
+            return
         patches.replace(subprocess.Popen, "__init__", self._popen)
         patches.replace(process.BaseProcess, "start", self._start)
         patches.replace(spawn, "get_command_line", self._get_command_line)
@@ -38,7 +41,7 @@ class Workers:
         @functools.wraps(old)
         def __init__(popen: Any, args: Any, *rest: Any, **kwargs: Any) -> None:
             environment = kwargs.get("env")
-            if isinstance(args, (list, tuple)) and isinstance(environment, Mapping) and _is_rank(environment):
+            if isinstance(args, (list, tuple)) and isinstance(environment, Mapping) and may_be_rank(environment):
                 args = self._watched([str(a) for a in args]) or args
             old(popen, args, *rest, **kwargs)
 
@@ -86,9 +89,3 @@ class Workers:
     def _given(self) -> list[str]:
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         return self._command
-
-
-def _is_rank(environment: Mapping[Any, Any]) -> bool:
-    """Whether a launcher starts one process of several: each is told how many there are, and which of them it is."""
-    several = str(environment.get("WORLD_SIZE", "1")) not in ("", "1")
-    return several and any(name in environment for name in ("RANK", "LOCAL_RANK"))

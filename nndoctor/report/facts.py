@@ -32,6 +32,7 @@ _ADVICE = {
     "signal": "Find what killed it: SIGKILL is often a lack of memory, SIGSEGV a fault in native code.",
     "peer": "See in the script's output why another of its processes ended first.",
 }
+_ADVICE_UNSEEN = 'Start the processes by spawn (multiprocessing.get_context("spawn")) while you look, or train in one.'
 _ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
 
@@ -262,6 +263,8 @@ def _score(name: str, value: float) -> str:
 
 def advice(recording: Recording) -> str:
     """What to do where a run could not be judged."""
+    if recording.ranks and not recording.steps and not any(r.watched for r in recording.ranks):
+        return _ADVICE_UNSEEN
     reason = recording.end.reason if recording.end is not None else ""
     return _ADVICE.get("signal" if recording.gone is not None else reason, _ADVICE_OTHER)
 

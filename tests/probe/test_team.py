@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from nndoctor.cli import run
 from nndoctor.probe import team as team_module
 from nndoctor.probe.patches import Patches
 from nndoctor.probe.team import Team, ended_politely, meeting
@@ -126,9 +127,8 @@ def test_launcher_s_sigterm_is_an_interrupt() -> None:
     kept = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(KeyboardInterrupt), ended_politely(Team(Path(), 0, 2)):
-            os.kill(os.getpid(), signal.SIGTERM)
-            signal.pause()
-        os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, kept)
     with ended_politely(Team(Path())):
@@ -176,4 +176,25 @@ def test_only_ranks_of_this_python_are_watched(temporary: Path) -> None:
         patches.remove()
 
     assert [str(["file", script[1]]), "alone", "x"] == said
+    assert before is subprocess.Popen.__init__
+
+
+def test_a_trial_is_no_rank(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`try` under a launcher would run each trial as many times as there are ranks."""
+    for name, value in launched(0).items():
+        monkeypatch.setenv(name, value)
+    code = run(["try", "--change", "lr*0.1", __file__])
+
+    assert 2 == code
+    assert "start it without the launcher" in capsys.readouterr().err
+
+
+def test_a_rank_starts_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a rank starts inherits its environment, and is something else."""
+    patches = Patches()
+    before = subprocess.Popen.__init__
+    for name, value in launched(0).items():
+        monkeypatch.setenv(name, value)
+    Workers("ranks", ["child.py"]).install(patches)
+
     assert before is subprocess.Popen.__init__

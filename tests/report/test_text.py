@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from nndoctor.diagnosis.engine import diagnose
 from nndoctor.diagnosis.model import Curve, Diagnosis
-from nndoctor.record.model import End, Header, ModelInfo, Place, Recording, Step
+from nndoctor.record.model import End, Header, ModelInfo, Place, RankInfo, Recording, Step
 from nndoctor.report.page import Look
 from nndoctor.report.text import render
 from nndoctor.symptoms.model import Symptom
 from tests.report import samples
+from tests.symptoms.build import header, spread
 
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
 WIDTHS = (80, 120)
@@ -212,3 +214,25 @@ def test_many_models_are_counted() -> None:
     assert "net0 (Net), 10 parameters, 4 trainable; net1" in report
     assert "and 2 more models" in report
     assert "net3" not in report
+
+
+def test_processes_are_told_with_what_became_of_them() -> None:
+    """A rank that was killed is named with its signal, one that said nothing by its number; advice begins with them."""
+    recording = spread(ranks=4)
+    recording.ranks[1].ended, recording.ranks[1].error, recording.ranks[1].steps = "signal", "SIGKILL", 12
+    recording.ranks[3].watched = False
+    recording.end = End("error", 100, 100, 100, 1.0, 2.0, 1, "RuntimeError: connection closed by peer")
+    said = " ".join(render(diagnose(recording), Look(width=200)).split())
+
+    assert "Rank 1 was killed by SIGKILL after 12 recorded steps".lower() in said.lower()
+    assert "4 ranks, gloo; rank 1 was killed by SIGKILL after 12 recorded steps; no word came from rank 3, which is not compared" in said
+    assert "next Find what killed it" in said
+
+
+def test_unseen_processes_have_an_advice_of_their_own() -> None:
+    """Forked processes trained, and there is nothing to judge by."""
+    recording = Recording(header(), ranks=[RankInfo(-1, 0, watched=False)], end=End("finished", 0, 0, 0, 0.0, 1.0))
+    said = " ".join(render(diagnose(recording), Look(width=200)).split())
+
+    assert "training went on in 1 forked process of the script" in said
+    assert "Start the processes by spawn" in said
