@@ -122,7 +122,8 @@ def test_rules_refuse_what_they_should() -> None:
 WITHOUT_TORCH = [
     "nndoctor.cli", "nndoctor.__main__", "nndoctor.checkup", "nndoctor.config", "nndoctor.diagnosis.engine",
     "nndoctor.knowledge.loader", "nndoctor.probe.launch", "nndoctor.record.codec", "nndoctor.report.explain",
-    "nndoctor.report.json", "nndoctor.report.live", "nndoctor.report.text", "nndoctor.symptoms.catalogue",
+    "nndoctor.report.curves", "nndoctor.report.difference", "nndoctor.report.html.document", "nndoctor.report.json",
+    "nndoctor.report.live", "nndoctor.report.text", "nndoctor.symptoms.catalogue",
 ]  # fmt: skip
 
 
