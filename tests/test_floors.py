@@ -124,6 +124,7 @@ def test_rules_refuse_what_they_should() -> None:
 WITHOUT_TORCH = [
     "nndoctor.cli", "nndoctor.__main__", "nndoctor.checkup", "nndoctor.config", "nndoctor.diagnosis.engine",
     "nndoctor.findings.baseline", "nndoctor.findings.comments", "nndoctor.knowledge.loader", "nndoctor.probe.launch", "nndoctor.record.codec", "nndoctor.report.explain",
+    "nndoctor.report.curves", "nndoctor.report.difference", "nndoctor.report.html.document",
     "nndoctor.report.formats", "nndoctor.report.github", "nndoctor.report.json", "nndoctor.report.junit", "nndoctor.report.live",
     "nndoctor.report.markdown", "nndoctor.report.sarif", "nndoctor.report.text", "nndoctor.symptoms.catalogue",
 ]  # fmt: skip

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ _ENOUGH = 4
 _FEW = 10  # points of a curve below which a direction is told with a warning
 # A curve moves if the last third of its late half differs from the first by three standard errors, and by a fiftieth.
 _ERRORS, _SHARE = 3.0, 0.02
+_LUCK = 3.5  # deviations by which the lowest of some hundred points lies below their mean, and a little more
 _GAP = 0.3  # between the accuracies of training and validation, on whose scale a constant is at 0 or above
 _MOST = 5  # causes named
 
@@ -81,9 +83,12 @@ class LogReading:
 
 def judge(log: Log, thresholds: Mapping[str, float] | None = None) -> LogReading:
     """What the curves of a log show. Pure: the same log gives the same answer."""
-    directions = _direction(log.training), _direction(log.validation)
+    directions = _directions(log)
     symptoms = _symptoms(log, thresholds or {})
     combination = _COMBINATIONS.get(directions, Combination(""))
+    fallen = _trend(log.training, whole=True)
+    if directions == ("flat", "falls") and fallen is not None and fallen.direction == "falls":
+        combination = replace(combination, severity="note")  # training came to rest first, as it does under dropout
     reading = sentence(*directions)
     if log.training is not None and log.training.points and not math.isfinite(log.training.values[-1]):
         combination, reading = Combination(""), ENDED_IN_NAN
@@ -97,24 +102,70 @@ def judge(log: Log, thresholds: Mapping[str, float] | None = None) -> LogReading
     return LogReading(log, verdict, reading, findings, _fits(combination, symptoms, findings), _unknown(log, combination), _extent(log))
 
 
-def _direction(series: Series | None) -> str:
-    """Whether a curve falls, rises or stands still over its late half; "" where there is too little of it."""
+@dataclass(frozen=True)
+class Trend:
+    """How far a curve moves over its late half, and how far noise might move it: both as shares of its level."""
+
+    change: float
+    noise: float
+
+    @property
+    def direction(self) -> str:
+        """One of "falls", "rises" and "flat"."""
+        if abs(self.change) <= max(self.noise, _SHARE):
+            return "flat"
+        return "falls" if self.change < 0 else "rises"
+
+
+def _directions(log: Log) -> tuple[str, str]:
+    """Direction of training and validation over their late halves; "" for one of which there is too little.
+
+    A curve that seems to stand still, but whose noise would hide a movement like the other one's, is not told apart from it.
+    """
+    one, two = _trend(log.training), _trend(log.validation)
+    if one is None or two is None:
+        return one.direction if one else "", two.direction if two else ""
+    first, second = one.direction, two.direction
+    if "flat" in (first, second) and abs(one.change - two.change) <= math.hypot(one.noise, two.noise):
+        moving = second if first == "flat" else first
+        return moving, moving
+    return first, second
+
+
+def _trend(series: Series | None, whole: bool = False) -> Trend | None:
+    """The last third of the late half (or of the whole) of a curve against the first; None where there is too little of it."""
     known = np.array([v for v in series.values if math.isfinite(v)] if series is not None else [])
     if len(known) < _ENOUGH:
-        return ""
-    late = known[-max(_ENOUGH, len(known) // 2) :]
-    k = max(1, len(late) // 3)
-    start, end = float(late[:k].mean()), float(late[-k:].mean())
-    noise = float(np.std(np.diff(late))) / math.sqrt(2)
-    if abs(end - start) <= max(_ERRORS * noise * math.sqrt(2 / k), _SHARE * abs(start)):
-        return "flat"
-    return "falls" if end < start else "rises"
+        return None
+    part = known if whole else known[-max(_ENOUGH, len(known) // 2) :]
+    k = max(1, len(part) // 3)
+    start, end = float(part[:k].mean()), float(part[-k:].mean())
+    level = max(abs(start), 1e-12)
+    return Trend((end - start) / level, _ERRORS * _noise(part) * math.sqrt(2 / k) / level)
+
+
+def _noise(values: np.ndarray[Any, Any]) -> float:
+    """Deviation from point to point, without the trend."""
+    return float(np.std(np.diff(values))) / math.sqrt(2)
 
 
 def _symptoms(log: Log, thresholds: Mapping[str, float]) -> list[Symptom]:
     view = View(as_recording(log), thresholds, unit="point")
     found = [s for detector in OF_LOSSES if (s := detector(view)) is not None]
+    found = [s for s in found if s.name != "validation-rises" or _rises_beyond_noise(log)]
     return found + [s for s in (_memorises(log),) if s is not None]
+
+
+def _rises_beyond_noise(log: Log) -> bool:
+    """Whether validation ends above its minimum by more than the minimum of so much noise lies below its mean.
+
+    A watched run has a handful of passes, of which the lowest means something; the lowest of a log's hundreds is luck.
+    """
+    known = np.array([v for v in log.validation.values if math.isfinite(v)] if log.validation is not None else [])
+    if len(known) < _FEW:
+        return True
+    end = float(known[-max(1, len(known) // 5) :].mean())
+    return end - float(known.min()) > _LUCK * _noise(known[len(known) // 2 :])
 
 
 def _memorises(log: Log) -> Symptom | None:

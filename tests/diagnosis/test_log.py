@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -77,6 +78,51 @@ def test_noise_is_no_direction(seed: int) -> None:
 
     assert "both stand still" in level.reading
     assert "unremarkable" == learns.verdict
+
+
+@pytest.mark.parametrize("epochs", [8, 50])
+def test_noise_at_the_floor_is_no_fault(epochs: int) -> None:
+    """A run that fell to its floor, and then moves by its noise alone, is seldom called sick: in one log of twenty at most."""
+    wrong = 0
+    for seed in range(40):
+        noise = random.Random(seed)
+        losses = [[floor + 2 * math.exp(-5 * i / epochs) + size * noise.gauss(0, 1) for i in range(epochs)] for floor, size in ((0.2, 0.05), (0.3, 0.03))]
+        wrong += read(*losses).verdict == "sick"
+
+    assert wrong <= 2
+
+
+@pytest.mark.parametrize(("points", "passes"), [(300, 12), (50, 50)])
+def test_faults_are_seen_through_noise(points: int, passes: int) -> None:
+    """Overfitting, rising losses and a validation that falls beside a training that never did are seen in nearly all noisy logs."""
+    faults: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
+        "the network overfits": (lambda t: 0.05 + 2 * math.exp(-5 * t), lambda t: 0.6 + 1.4 * math.exp(-8 * t) + 0.9 * max(0.0, t - 0.3)),
+        "both rise": (lambda t: 1 + t, lambda t: 1.1 + t),
+        "look at the data sets": (lambda t: 2.3, lambda t: 2.2 - t),
+    }
+    for words, (training, validation) in faults.items():
+        seen = 0
+        for seed in range(20):
+            noise = random.Random(seed)
+            curves = [[f(i / n) * (1 + size * noise.gauss(0, 1)) for i in range(n)] for f, n, size in ((training, points, 0.08), (validation, passes, 0.03))]
+            reading = judge(Log("log.csv", "CSV", "step", Series("loss", spread(curves[0])), Series("val_loss", spread(curves[1]))))
+            seen += reading.verdict == "sick" and words in reading.reading
+
+        assert seen >= 18, words
+
+
+def spread(values: list[float]) -> list[tuple[float, float]]:
+    """The values as points over the same time, however many there are."""
+    return [(i / len(values), value) for i, value in enumerate(values)]
+
+
+def test_training_that_rests_first() -> None:
+    """Validation that falls on while training has come down to rest is a note; where training never fell, a warning."""
+    rested = read(geometric(2.0, 0.2, 20) + [0.2 + 0.0001 * (i % 2) for i in range(40)], geometric(2.0, 0.3, 60))
+
+    assert "curves" in names(rested, "note")
+    assert "unremarkable" == rested.verdict
+    assert "curves" in names(read(FLAT, FALLS), "warning")
 
 
 def test_one_curve() -> None:
