@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.engine", "tests.forks")  # they assert, and are no test files
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
