@@ -29,7 +29,6 @@ class Settings:
     steps: int = 300
     seconds: float = 60.0
     timeout: float = 600.0
-    run: int = 0  # which training of the script is judged, from 1; 0: the last
     fail_on: str = "warning"
     format: str = "text"
     select: frozenset[str] = frozenset()  # cause ids; empty: all
@@ -37,6 +36,7 @@ class Settings:
     thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # by symptom name
     trials: int = 12  # at most; 0: none
     budget: float = 60.0  # seconds for all trials together
+    run: int = 0  # which training of the script is judged, from 1; 0: the last
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,11 @@ class Engine:
                 metafunc.parametrize(argument, getattr(metafunc.cls, scripts))
 
     @pytest.fixture(scope="class")
-    def seen(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
+    @classmethod
+    def seen(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
         """All of them, from one process."""
-        scripts = {**self.HEALTHY, **{cause: script for cause, (script, _) in self.FAULTS.items()}}
-        return run_all(tmp_path_factory.mktemp("scripts"), self.LIBRARIES, scripts)
+        scripts = {**cls.HEALTHY, **{cause: script for cause, (script, _) in cls.FAULTS.items()}}
+        return run_all(tmp_path_factory.mktemp("scripts"), cls.LIBRARIES, scripts)
 
     def test_healthy_training_is_called_healthy(self, seen: dict[str, Seen], name: str) -> None:
         """Nothing at warning or above."""

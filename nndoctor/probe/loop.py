@@ -26,6 +26,8 @@ class Calls:
     def __init__(self) -> None:
         self.events: list[str] = []
         self._calls: dict[str, Call] = {}
+        self._evaluating: Place | None = None  # the latest call of `eval`
+        self._blamed = False
 
     def note(self, what: str) -> None:
         """One call of `what`, made by the innermost user frame."""
@@ -33,8 +35,16 @@ class Calls:
         if call is None:
             call = self._calls[what] = Call(what, 0, user_place(3))
         call.count += 1
+        if what == "eval" and not self._blamed:
+            self._evaluating = user_place(3)
         if len(self.events) < _MOST_EVENTS:
             self.events.append(what)
+
+    def trained_evaluating(self) -> None:
+        """A training forward was made in evaluation mode: the `eval` to blame is the latest, not the first, which may be a validation's."""
+        if not self._blamed and "eval" in self._calls:
+            self._blamed = True
+            self._calls["eval"].place = self._evaluating
 
     def mark(self, what: str, place: Place | None = None) -> None:
         """The same for what is no part of the loop's order."""

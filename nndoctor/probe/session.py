@@ -260,6 +260,8 @@ class Session:
                 self.overlap.evaluated(model.index, given)
             return
         self.pending.calls.append(Forward(model.index, module.training, rows, []))
+        if not module.training:
+            self.calls.trained_evaluating()
         self.overlap.trained(model.index, given)
         if x is not None and x.numel() and self.pending.input_sum is None and not x.is_complex():
             self.pending.input_sum = x.detach().sum()

@@ -50,7 +50,7 @@ HEALTHY = {
     "manual": changed(AUTOMATIC, *MANUAL, QUIET),
     "overfit batches": changed(AUTOMATIC, ("max_epochs=5", "max_epochs=30, overfit_batches=4"), QUIET),
     "accumulated": changed(AUTOMATIC, ("max_epochs=5", "max_epochs=10, accumulate_grad_batches=2, gradient_clip_val=1.0"), QUIET),
-    "closure called often": changed(AUTOMATIC, (RATE, CONSTANT.format("LBFGS(self.parameters(), lr=0.5, max_iter=3)")), ("max_epochs=5", "max_epochs=2"), ("nn.BatchNorm1d(128), ", ""), QUIET),
+    "closure called often": changed(AUTOMATIC, (RATE, CONSTANT.format("LBFGS(self.parameters(), lr=0.5, max_iter=5)")), ("batch_size=48", "batch_size=1440"), ("max_epochs=5", "max_epochs=15"), ("nn.BatchNorm1d(128), nn.ReLU(), nn.Dropout(0.1)", "nn.ReLU()"), QUIET),
 }
 STILL = ("        loss = F.cross_entropy(self(x), y)\n        self.log(\"train_loss\"", "        self.eval()\n        loss = F.cross_entropy(self(x), y)\n        self.log(\"train_loss\"")
 FAULTS = {

@@ -124,8 +124,7 @@ CONTRASTIVE = changed(
     (LOSS, "p, q = F.normalize(model(view(a)), dim=1), F.normalize(model(view(a)), dim=1)\n        loss = F.cross_entropy(p @ q.T / 0.1, torch.arange(len(a)))"),
 )  # fmt: skip
 SUMMED = changed(
-    DATA + NET.replace("128, 10", "128, 64") + "optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)\n" + LOOP,
-    (LOSS, 'loss = F.binary_cross_entropy_with_logits(model(a), a, reduction="sum") * 20'),
+    PLAIN, (LOSS, 'loss = 500 * F.cross_entropy(model(a), b, reduction="sum")')
 )  # fmt: skip
 ACTOR_CRITIC = """\
 import torch
@@ -265,7 +264,7 @@ HEALTHY = {
     "an endless stream of two workers": STREAM, "a notebook": NOTEBOOK, "the last of several": SEVERAL,
 }  # fmt: skip
 FAULTS = {
-    "lr-too-low": (BY_DATA.replace("alpha=-0.2", "alpha=-1e-8"), "p.data.add_"),
-    "loss-input": (FUNCTIONAL.replace("(a,)), b)", "(a,)).softmax(1), b)"), "return F.cross_entropy"),
-    "lr-too-high": (AUTOGRAD.replace("0.2 * g", "50.0 * g"), "p.sub_"),
+    "lr-too-low": (changed(BY_DATA, ("alpha=-0.2", "alpha=-1e-8")), "loss.backward()"),
+    "loss-input": (changed(BY_HAND, (LOSS, "loss = F.cross_entropy(model(a).softmax(1), b)")), "loss = F.cross_entropy"),
+    "lr-too-high": (changed(AUTOGRAD, ("0.2 * g", "50.0 * g")), "gradients = torch.autograd.grad"),
 }
