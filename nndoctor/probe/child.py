@@ -176,7 +176,7 @@ class Run:
         )
         if self._role:
             self._begin_trial()
-        os._exit = self.leave_at_once  # type: ignore[assignment]
+        os._exit = self.leave_at_once
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)

@@ -26,6 +26,7 @@ _ADVICE = {
     "interrupt": "Let it run on; the limits are --steps and --seconds.",
     "signal": "Find what killed it: SIGKILL is often a lack of memory, SIGSEGV a fault in native code.",
 }
+_ADVICE_UNTRAINED = "Name a script that trains: a loss that is taken back, and an optimiser that steps."
 _ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
 
@@ -96,6 +97,8 @@ def _why_not(page: Page, diagnosis: Diagnosis) -> None:
     if end is not None and end.reason == "exit" and end.error:
         page.prose(facts.error_line(end), indent=2, label=("it said", "dim"), hang=_MARGIN)
     advice = _ADVICE.get(end.reason, _ADVICE_OTHER) if end is not None else _ADVICE_OTHER
+    if end is not None and end.reason == "finished" and not facts.step_count(diagnosis.recording):
+        advice = _ADVICE_UNTRAINED
     page.prose(advice, indent=2, label=("next", "dim"), hang=_MARGIN)
 
 
