@@ -19,8 +19,6 @@ from typing import Any
 from nndoctor.errors import FileError
 from nndoctor.record.model import FORMAT, RECORD_TYPES, Header, Recording
 
-# Made before the script runs: what it puts in the place of json.dumps is its own affair.
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=lambda value: _foreign(value))  # noqa: PLW0108 - it stands below
 # What reading a line can raise where it is no record of ours.
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -51,6 +49,10 @@ def _foreign(value: Any) -> Any:
         except (TypeError, ValueError):
             continue
     return str(value)[:200]
+
+
+# Made before the script runs: what it puts in the place of json.dumps is its own affair.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_foreign)
 
 
 def _plain(record: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ _ADVICE = {
     "peer": "See in the script's output why another of its processes ended first.",
 }
 _ADVICE_UNSEEN = 'Start the processes by spawn (multiprocessing.get_context("spawn")) while you look, or train in one.'
+_ADVICE_UNTRAINED = "Name a script that trains: a loss that is taken back, and an optimiser that steps."
 _ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
 
@@ -266,6 +267,8 @@ def advice(recording: Recording) -> str:
     if recording.ranks and not recording.steps and not any(r.watched for r in recording.ranks):
         return _ADVICE_UNSEEN
     reason = recording.end.reason if recording.end is not None else ""
+    if reason == "finished" and not step_count(recording):
+        return _ADVICE_UNTRAINED
     return _ADVICE.get("signal" if recording.gone is not None else reason, _ADVICE_OTHER)
 
 

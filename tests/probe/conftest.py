@@ -88,7 +88,7 @@ def plain(python: str) -> Callable[..., tuple[int, str]]:
     """Runs the script in the working folder as `python train.py` does: its exit code and what it prints."""
 
     def run(*arguments: str, name: str = "train.py") -> tuple[int, str]:
-        made = subprocess.run([python, name, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        made = subprocess.run([python, name, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
         return made.returncode, made.stdout.decode(errors="replace")
 
     return run

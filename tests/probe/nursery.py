@@ -62,10 +62,9 @@ def nursery(folder: Path) -> Iterator[str]:
 # --- the process that waits ---------------------------------------------------------------------------------------
 
 
-def _serve(address: str) -> None:
-    """Fork for every stand-in that knocks. Returns in each fork, and once standard input ends."""
-    import torch  # noqa: F401  (what all this is for)
-    import torch._dynamo  # noqa: F401  (the first optimiser imports it)
+def _serve(address: str) -> bool:
+    """Fork for every stand-in that knocks. Returns True in each fork, and False once standard input ends."""
+    import torch._dynamo  # noqa: F401  (torch is what all this is for; this part of it is imported by the first optimiser)
 
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     door.bind(address)
@@ -75,12 +74,12 @@ def _serve(address: str) -> None:
     while True:
         readable, _, _ = select.select([sys.stdin, door, *children], [], [], 0.02)
         if sys.stdin in readable:
-            return
+            return False
         if door in readable:
             line, _ = door.accept()
             pid = _fork(line, [door, *(known for _, known in children.values())])
             if pid == 0:
-                return
+                return True
             children[line.fileno()] = (pid, line)
         for number, (pid, line) in list(children.items()):
             if number in readable:  # the stand-in is gone
@@ -116,6 +115,7 @@ def _fork(line: socket.socket, others: list[socket.socket]) -> int:
 
 def _become(fds: array.array[int], argv: list[str], folder: str, environment: dict[str, str]) -> None:
     """In the fork: take over the files, the folder, the arguments and the environment of the stand-in."""
+    os.chdir(folder)
     for number, fd in enumerate(fds[:3]):
         os.dup2(fd, number)
         os.close(fd)
@@ -123,15 +123,13 @@ def _become(fds: array.array[int], argv: list[str], folder: str, environment: di
         argv[1] = str(fds[3])
     else:
         sys.path[0] = os.path.dirname(os.path.abspath(argv[0]))
-    os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = argv
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
-    if len(sys.argv) > 2:  # a fork: be `python argv` from here on
+    if _serve(sys.argv[1]):  # a fork: be `python argv` from here on
         _names = {"__name__": "__main__", "__file__": sys.argv[0], "__loader__": __loader__, "__builtins__": __builtins__}
         _names.update(__doc__=None, __package__=None, __spec__=None, __annotations__={}, __cached__=None)
         sys.modules["__main__"].__dict__.update(_names)

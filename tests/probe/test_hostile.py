@@ -29,7 +29,7 @@ def step(i=0):
     loss.backward()
     optimizer.step()
     return loss.item()
-def train(n=24):
+def train(n=60):
     for i in range(n): value = step(i)
     return value
 def tell():
@@ -47,8 +47,8 @@ class Case:
     reason: str = "finished"
     code: int = EXIT_CLEAN
     says: str = ""
-    steps: int | None = 24
-    limits: Limits = Limits(timeout=120)
+    steps: int | None = 60
+    timeout: float = 120.0
     same: bool = True
 
 
@@ -56,24 +56,24 @@ CASES = {
     # --- how it ends
     "os._exit": Case(HEAD + "print(train(), flush=True)\nos._exit(3)\n", "exit", says="the script exited with code 3"),
     "os._exit in a child": Case(HEAD + "if not os.fork():\n    train(3)\n    os._exit(4)\nprint(os.wait()[1])\n" + END),
-    "abort": Case(HEAD + "train()\ntime.sleep(0.5)\nos.abort()\n", "signal", EXIT_NO_DIAGNOSIS, "killed by SIGABRT after 24 training steps", steps=None),
+    "abort": Case(HEAD + "train()\ntime.sleep(0.5)\nos.abort()\n", "signal", EXIT_NO_DIAGNOSIS, "was killed by SIGABRT", steps=None),
     "killed for its memory": Case(HEAD + "train()\ntime.sleep(0.5)\nos.kill(os.getpid(), signal.SIGKILL)\n", "signal", EXIT_NO_DIAGNOSIS, "SIGKILL is often a lack of memory", steps=None),
     "no memory left": Case(
         HEAD + "train()\nimport resource\nsize = int(open('/proc/self/statm').read().split()[0]) * os.sysconf('SC_PAGE_SIZE')\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size + (1 << 28),) * 2)\nbig = torch.ones(1 << 28)\n",
         "error", EXIT_NO_DIAGNOSIS, "can't allocate memory", same=False,
     ),
-    "own handler of a signal": Case(HEAD + "signal.signal(signal.SIGTERM, lambda *_: sys.exit('saved'))\ntrain()\nos.kill(os.getpid(), signal.SIGTERM)\n", "exit", says="saved"),
+    "own handler of a signal": Case(HEAD + "signal.signal(signal.SIGTERM, lambda *_: sys.exit('saved'))\ntrain()\nos.kill(os.getpid(), signal.SIGTERM)\n", "exit"),
     "timer": Case(HEAD + "signal.signal(signal.SIGALRM, lambda *_: None)\nsignal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)\nprint(train())\nsignal.setitimer(signal.ITIMER_REAL, 0)\ntell()\n"),
-    "endless recursion": Case(HEAD + "train()\ndef deeper(n): return deeper(n + 1)\ndeeper(0)\n", "error", EXIT_NO_DIAGNOSIS, "RecursionError"),
+    "endless recursion": Case(HEAD + "train()\ndef deeper(n): return deeper(n + 1)\ndeeper(0)\n", "error", EXIT_NO_DIAGNOSIS, "RecursionError", same=False),  # at another depth: the watch stands above the script
     "loss of many numbers": Case(HEAD + "F.cross_entropy(model(x), y, reduction='none').backward()\n", "error", EXIT_NO_DIAGNOSIS, "after 0 training steps", steps=0),
     "loss printed that is many": Case(HEAD + "F.cross_entropy(model(x), y, reduction='none').item()\n", "error", EXIT_NO_DIAGNOSIS, "cannot be converted to Scalar", steps=0),
     "half a character in an error": Case(HEAD + "train()\nraise ValueError('\\udc80 [bold]x[/nope] \\x00')\n", "error", EXIT_NO_DIAGNOSIS, r"\udc80 [bold]x[/nope]"),
     # --- what never trains
-    "for ever without a step": Case(HEAD + "with torch.no_grad():\n    while True: model(x)\n", "timeout", EXIT_NO_DIAGNOSIS, "without gradients: that is an evaluation", 0, Limits(timeout=2), same=False),
+    "for ever without a step": Case(HEAD + "with torch.no_grad():\n    while True: model(x)\n", "timeout", EXIT_NO_DIAGNOSIS, "without gradients: that is an evaluation", 0, 2.0, same=False),
     "empty loader": Case(
         HEAD + "from torch.utils.data import DataLoader, TensorDataset\nfor _ in range(9):\n    for rows in DataLoader(TensorDataset(x[:0])): step()\n",
-        code=EXIT_NO_DIAGNOSIS, says="train.py:26 has no samples", steps=0,
+        code=EXIT_NO_DIAGNOSIS, says="train.py:25 has no samples", steps=0,
     ),
     "trains in a fork": Case(HEAD + "if not os.fork():\n    train()\n    os._exit(0)\nos.wait()\n", code=EXIT_NO_DIAGNOSIS, says="The script forked once", steps=0),
     "meta device": Case("import torch\ntorch.set_default_device('meta')\n" + HEAD + "for _ in range(9):\n    F.cross_entropy(model(x), y).backward()\n    optimizer.step()\n", code=EXIT_NO_DIAGNOSIS, says="9 times on the meta device", steps=0),
@@ -117,9 +117,9 @@ CASES = {
         HEAD + "model = nn.Sequential(*[nn.Identity() for _ in range(10_000)], nn.Linear(8, 2))\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n" + "print(train(9))\ntell()\n", steps=9,
     ),
     "a thousand groups": Case(
-        HEAD + "model = nn.Sequential(*[m for _ in range(500) for m in (nn.Linear(2, 2), nn.Tanh())])\nx, y = x[:, :2], y\n"
-        "optimizer = torch.optim.SGD([{'params': [p], 'lr': 1e-2} for p in model.parameters()])\nprint(train(3), len(optimizer.param_groups))\n",
-        code=EXIT_NO_DIAGNOSIS, steps=3,
+        HEAD + "class Wide(nn.ModuleList):\n    def forward(self, x): return sum(m(x) for m in self) / len(self)\nmodel = Wide(nn.Linear(8, 2) for _ in range(500))\n"
+        "optimizer = torch.optim.SGD([{'params': [p], 'lr': 1e-2} for p in model.parameters()])\nprint(train(12), len(optimizer.param_groups))\n",
+        steps=12,
     ),
     # --- names
     "names like markup": Case(
@@ -140,8 +140,8 @@ CASES = {
         HEAD + "y = y.double().float().reshape(256, *[1] * 299)\ndef step(i=0):\n    optimizer.zero_grad()\n    loss = F.mse_loss(model(x)[:, 0].reshape(y.shape), y)\n"
         "    loss.backward()\n    optimizer.step()\n    return loss.item()\n" + END,
     ),
-    "empty batches": Case(HEAD + "x, y = x[:0], y[:0]\n" + END, code=EXIT_NO_DIAGNOSIS, says="24 of 24 steps were made on an empty batch"),
-    "batches of one": Case(HEAD + "whole, labels = x, y\nfor i in range(24):\n    x, y = whole[i:i + 1], labels[i:i + 1]\n    step()\ntell()\n"),
+    "empty batches": Case(HEAD + "x, y = x[:0], y[:0]\n" + END, code=EXIT_NO_DIAGNOSIS, says="60 of 60 steps were made on an empty batch"),
+    "batches of one": Case(HEAD + "whole, labels = x, y\noptimizer = torch.optim.Adam(model.parameters(), lr=3e-3)\nfor i in range(200):\n    x, y = whole[i:i + 1], labels[i:i + 1]\n    step()\ntell()\n", steps=200),
     "loss weighted by row": Case(
         HEAD + "def step(i=0):\n    optimizer.zero_grad()\n    loss = F.cross_entropy(model(x), y, reduction='none')\n    loss.backward(torch.full_like(loss, 1 / 256))\n    optimizer.step()\n    return loss.mean().item()\n" + END,
     ),
@@ -153,19 +153,19 @@ CASES = {
 def test_hostile_script_is_judged_or_refused_in_words(name: str, examined: Callable[..., Outcome], plain: Callable[..., tuple[int, str]]) -> None:
     """The run ends as it should, nothing of the watch failed, and the script printed what it prints unwatched."""
     case = CASES[name]
-    outcome = examined(case.script, case.limits) if case.same or "remove(__file__)" not in case.script else _deleting(examined, case)
+    outcome = examined(case.script, Limits(timeout=case.timeout)) if case.same or "remove(__file__)" not in case.script else _deleting(examined, case)
 
-    assert (case.reason, case.code) == (outcome.end.reason, outcome.code)
-    assert case.says in " ".join(outcome.report.split())
-    assert [] == outcome.recording.problems
-    assert case.steps is None or case.steps == len(outcome.recording.steps)
     if case.same:
         # Plain Python holds back what it prints into a pipe, so the order of the two streams is another.
         assert sorted(plain()[1].splitlines()) == sorted(outcome.output.splitlines())
+    assert (case.reason, case.code) == (outcome.end.reason, outcome.code), [(s.cause.id, s.confidence) for s in outcome.diagnosis.suspects]
+    assert case.says in " ".join(outcome.report.split())
+    assert [] == outcome.recording.problems
+    assert case.steps is None or case.steps == len(outcome.recording.steps)
 
 
 def _deleting(examined: Callable[..., Outcome], case: Case) -> Outcome:
-    outcome = examined(case.script, case.limits)
+    outcome = examined(case.script)
     assert not Path("train.py").exists()
     return outcome
 
