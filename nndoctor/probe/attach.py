@@ -30,7 +30,7 @@ from nndoctor.probe.patches import Patches
 from nndoctor.probe.session import Session
 from nndoctor.probe.values import is_transformed
 from nndoctor.probe.warned import moved
-from nndoctor.probe.where import place_of, set_start, user_frame, user_place
+from nndoctor.probe.where import calling_user_frame, place_of, set_start, user_frame, user_place
 from nndoctor.record.model import FORMAT, ChangeMade, End, Header, LoaderInfo, Place, SchedulerInfo
 from nndoctor.version import __version__
 
@@ -355,16 +355,11 @@ def _note_construction(built: IdentityTable[Any, Place | None], thing: Any) -> N
     """Remember the line that constructs a module or an optimiser, seen from outside its own `__init__`."""
     frame = user_frame(3)
     while frame is not None and frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is thing:
-        frame = frame.f_back
-        while frame is not None and frame.f_code.co_filename.startswith(_TORCH):
-            frame = frame.f_back
+        frame = calling_user_frame(frame)
     try:
         built[thing] = place_of(frame)
     except TypeError:  # a class that allows no weak references
         return
-
-
-_TORCH = os.path.dirname(torch.__file__)
 
 
 def _describe_loader(index: int, loader: Any) -> LoaderInfo:

@@ -84,6 +84,7 @@ class Session:
         self._root: Model | None = None
         self.pending = Forwards()
         self._open: Step | None = None
+        self._stepper: torch.optim.Optimizer | None = None  # of a first step, until its closure has called the model
         self._steppers: IdentityTable[torch.optim.Optimizer, None] = IdentityTable()
         self._unstepped: list[Step] = []
         self._since_step = self._wasted = 0
@@ -224,6 +225,7 @@ class Session:
         model = self.registry.model(module)
         if model is not None and model.is_meta:
             return None
+        self._register_stepper()
         if model is not None and model.has_parameters:
             self._before_forward(gradients)
         return model
@@ -240,6 +242,8 @@ class Session:
         self.limits.begin()
         if not self.forwards:
             self._plan()
+            if self._in_step and self.looking:
+                self.weights.before_step(self._is_looked_at(self.steps + 2))
         self.forwards += 1
 
     def _is_routine(self) -> bool:
@@ -335,6 +339,7 @@ class Session:
 
     def _before_backward(self, loss: Tensor, by_value: bool) -> None:
         self._close_step()
+        self._register_stepper()
         self.evaluation.close()
         self.limits.begin()
         self.limits.before_backward()
@@ -404,14 +409,18 @@ class Session:
         if optimizer not in self.registry.optimizers:
             self._graphs_until = self.steps + _GRAPHS  # another training may begin here
             self.ran.clear()
-        self.registry.optimizer(optimizer)
         self._in_step = True
+        if self.forwards or self.backwards:
+            self.registry.optimizer(optimizer)
+        else:  # a closure is about to call the model for the first time, which names the parameters
+            self._stepper = optimizer
         if self.looking:
             self.weights.before_step(self._is_looked_at(self.steps + 2))
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimiser has stepped."""
         self._in_step = False
+        self._stepper = None
         self.calls.note("step")
         new = self._open is None or self._since_step > 0 or optimizer in self._steppers
         if new:
@@ -426,6 +435,12 @@ class Session:
             self.weights.after_step(set(self.registry.optimizer(optimizer).indices))
         elif self._is_looked_at(self.steps + 1):
             self.weights.keep_gradients()
+
+    def _register_stepper(self) -> None:
+        """The model that a first closure calls is known by now."""
+        stepper, self._stepper = self._stepper, None
+        if stepper is not None:
+            self.registry.optimizer(stepper)
 
     def _open_step(self) -> None:
         self.steps += 1

@@ -44,7 +44,15 @@ def _is_user_code(code: CodeType) -> bool:
 
 def user_frame(depth: int = 1) -> FrameType | None:
     """The innermost frame of the user's code, None where the stack holds none."""
-    frame: FrameType | None = sys._getframe(depth)
+    return _user_frame_from(sys._getframe(depth))
+
+
+def calling_user_frame(frame: FrameType) -> FrameType | None:
+    """The user's frame that called this one, through whatever library."""
+    return _user_frame_from(frame.f_back)
+
+
+def _user_frame_from(frame: FrameType | None) -> FrameType | None:
     while frame is not None and not _is_user_code(frame.f_code):
         frame = frame.f_back
     return frame

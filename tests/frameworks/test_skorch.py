@@ -28,7 +28,7 @@ RATE = "optimizer=torch.optim.Adam, lr=2e-3"
 FAULTS = {
     "lr-too-high": (changed(FIT, (RATE, "optimizer=torch.optim.SGD, optimizer__momentum=0.9, lr=20.0")), "net.fit("),
     "loss-input": (changed(FIT, SOFTMAX), "return self.head(h)"),
-    "disconnected-parameters": (changed(FIT, DETACHED), "self.encoder = "),
+    "disconnected-parameters": (changed(FIT, DETACHED, ("lr=2e-3", "lr=3e-4")), "self.encoder = "),
 }
 
 
