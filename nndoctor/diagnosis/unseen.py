@@ -24,8 +24,8 @@ def _times(n: int) -> str:
 
 
 def _meta(recording: Recording) -> str:
-    n = _count(recording, ON_META)
-    return f"backward was called {_times(n)} on the meta device, which computes shapes and no numbers: there is nothing to judge." if n else ""
+    seen = _count(recording, ON_META)
+    return "It trained on the meta device, which computes shapes and no numbers: there is nothing to judge." if seen else ""
 
 
 def _empty_batches(recording: Recording) -> str:

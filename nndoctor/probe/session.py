@@ -131,7 +131,7 @@ class Session:
         return self._thread == thread
 
     def has_no_numbers(self, loss: Any) -> bool:
-        """Whether a loss is on the meta device, which computes shapes only. Such training is counted, and not watched."""
+        """Whether a loss is on the meta device, which computes shapes only. Such training is noted, and not watched."""
         if not isinstance(loss, Tensor) or not loss.is_meta:
             return False
         self.calls.note("backward-on-meta")

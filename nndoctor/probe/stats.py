@@ -37,8 +37,8 @@ class quiet:  # noqa: N801 - used like a function, and a generator would cost fi
 
 
 def is_readable(tensor: Tensor) -> bool:
-    """Whether its rows can be read: not those of a nested tensor, a compressed one, or one on the device that holds no numbers."""
-    return not (tensor.is_meta or tensor.is_nested) and tensor.layout in (torch.strided, torch.sparse_coo)
+    """Whether its rows can be read: not those of a nested or sparse tensor, or of one on the device that holds no numbers."""
+    return not (tensor.is_meta or tensor.is_nested) and tensor.layout == torch.strided
 
 
 def is_spread(tensor: Tensor) -> bool:
