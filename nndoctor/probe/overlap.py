@@ -23,6 +23,7 @@ _MOST_EVALUATED = 20_000  # rows of one pass
 _MOST_COLUMNS = 256  # of a row that enter its checksum, evenly spread
 _WAITING = 32  # thinned batches that wait to be summed together: a call a step for each part of the sum would be dear
 _ROWS_ALIKE = 512  # from which the chance of two rows being equal is estimated
+_FEW = 20  # rows that say little
 _SEEN_WHOLE = 0.95  # of a forward's rows: it evaluates the training set itself
 _NAME = re.compile(r"[A-Za-z_]+")
 _VALIDATION = frozenset({"val", "valid", "validation", "validate", "test", "testing", "dev", "held", "holdout", "heldout"})
@@ -152,7 +153,8 @@ class OverlapWatch:
                 self._emit(sums.record(model))
         for (key, _), seen in self._passes.items():
             if key in self._trained and seen.at and seen.sample is not None:
-                self._emit(_judge(key[0], seen, self._trained[key].before(seen.at)))
+                sums = self._trained[key]
+                self._emit(_judge(key[0], seen, sums.before(seen.at), sums.before(sums.forwards)))
 
 
 def _rows_of(given: list[Tensor]) -> Tensor | None:
@@ -197,13 +199,15 @@ def _array(sums: Any) -> _Array:
     return sums if isinstance(sums, np.ndarray) else np.asarray(sums.cpu().numpy())
 
 
-def _judge(model: int, seen: _Pass, every: _Array) -> Overlap:
-    """What the evaluated rows have in common with the training rows before them."""
+def _judge(model: int, seen: _Pass, every: _Array, to_the_end: _Array) -> Overlap:
+    """What the evaluated rows have in common with the training rows before them, and after."""
     distinct, counts = np.unique(every, return_counts=True)
     parts = [_array(s) for s in seen.sums]
     known = [np.isin(p, distinct) for p in parts]
     others = np.concatenate([k for k in known if k.mean() < _SEEN_WHOLE] or known)
     rows = np.concatenate(parts)
+    later = to_the_end[len(every) :]
+    first = later[~np.isin(later, distinct)]
     assert seen.sample is not None
     return Overlap(
         model, len(others), float(others.mean()), len(distinct), _fresh(every),
@@ -212,6 +216,7 @@ def _judge(model: int, seen: _Pass, every: _Array) -> Overlap:
         even=bool(counts.max() - counts.min() <= 1),
         chance=_chance(stats.array(seen.sample), len(distinct)),
         real=seen.sample.is_floating_point(),
+        ahead=float(np.isin(first, rows).mean()) if len(first) >= _FEW else 0.0,
         named=seen.named,
         place=seen.place,
     )  # fmt: skip

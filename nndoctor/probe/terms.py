@@ -28,6 +28,8 @@ _NODES_OF = {
 # Operations of layers that know neighbours or order: convolutions are asked for their kernel, and products of two batches are attention.
 _KNOW_PLACE = ("Rnn", "RNN", "Lstm", "LSTM", "Gru", "GRU", "ScaledDotProduct", "Bmm", "Baddbmm", "Unfold", "Im2Col", "Roll", "Fft", "Cumsum")
 _PRODUCTS = ("Addmm", "Mm", "Addmv", "Convolution", "MkldnnConvolution", "CudnnConvolution")
+# A difference below one of these is no error of a prediction: one component of a mixture, a distance in a kernel.
+_BLENDING = frozenset({"Logsumexp", "LogSoftmax", "Softmax", "Exp"})
 # Reading costs some microseconds a node: a graph of this size stays below ten milliseconds.
 _CHEAP = 1500
 
@@ -80,7 +82,7 @@ class LossTerms:
         if any(op in _LOSS_NODES for op in reading.ops):
             return None
         above, operands, node = _find_difference(root)
-        if operands is None or node is None:
+        if operands is None or node is None or _BLENDING & set(above):
             head = graph.chain_from(root)
             ops = [link.op for link in head]
             form = "log-softmax" if "LogSoftmax" in ops else "log" if "Log" in ops else "other"

@@ -379,6 +379,7 @@ class Overlap:
     even: bool = False  # whether no training row came more often than the others
     chance: float = 0.0  # that a row equals a training row by luck, were its columns independent
     real: bool = True  # whether the rows hold real numbers
+    ahead: float = 0.0  # share of the rows that were first trained on after it, and that were in it
     named: bool = False  # whether the calls of the script that make it speak of validation or test, and not of training
     place: Place | None = None
 

@@ -21,6 +21,8 @@ INFO = (
     SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 5 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip
 
+_LEARNS = 0.5  # of what there is to learn
+
 
 def _floats(view: View) -> list[Features]:
     """Inputs that enter as real numbers (token ids have no scale) and meet a layer before any normalisation."""
@@ -96,7 +98,10 @@ def feature_scales_differ(view: View) -> Symptom | None:
 
 
 def input_nonfinite(view: View) -> Symptom | None:
-    """Missing values that reached the model."""
+    """Missing values that reached the model, and went through it: one that masks them itself computes numbers all the same."""
+    spread = any(n.where != "input" for n in view.recording.nonfinite) or not np.isfinite(view.losses).all()
+    if not spread and view.learns >= _LEARNS:
+        return None
     for f in view.recording.features:
         share = float(np.mean(f.missing)) if f.missing else 0.0
         if share > 0:

@@ -158,7 +158,7 @@ def sure_and_wrong(view: View) -> Symptom | None:
     """Where there is a signal to be sure of, and the error is more than an eighth."""
     limit = view.thresholds.get("sure-and-wrong", 0.6)
     r = view.reference
-    if r is None or r.wrong is None or r.sure_wrong is None or not view.is_classification or not r.wrong > 0:
+    if r is None or r.wrong is None or r.sure_wrong is None or not view.is_classification or not r.wrong > 0 or view.blends:
         return None
     # A learner that is wrong because it cannot see the pattern is no witness: another one, or the network on new rows, sees it.
     if 1 - max(r.best, _right_on_both(view)) < _SEEN * r.wrong:
@@ -200,7 +200,7 @@ def batches_differ(view: View) -> Symptom | None:
     """Sorted by class, by target or by source."""
     limit = view.thresholds.get("batches-differ", 0.3)
     labels = view.labels
-    if labels is None or labels.between is None or not labels.between >= limit:
+    if labels is None or labels.between is None or not labels.between >= limit or view.acts:
         return None
     text = f"{labels.between:.0%} of what differs between targets differs between batches: they come sorted."
     return Symptom("batches-differ", text, labels.between, limit, float(np.clip(0.5 + (labels.between - limit), 0.5, 1.0)), "labels")
@@ -220,7 +220,7 @@ def twins_disagree(view: View) -> Symptom | None:
     """Of pairs of equal inputs, how many agree beyond what chance gives."""
     limit = view.thresholds.get("twins-disagree", 0.5)
     labels = view.labels
-    if labels is None or labels.twins_agree is None or not labels.counts:
+    if labels is None or labels.twins_agree is None or not labels.counts or view.blends:
         return None
     total = sum(labels.counts.values())
     luck = sum((n / total) ** 2 for n in labels.counts.values())

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nndoctor.record.model import ParameterInfo, Place
+from nndoctor.record.model import Features, Link, ParameterInfo, Place
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View, is_norm
 
@@ -32,7 +32,7 @@ INFO = (
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
 _THINS = 0.2  # share of units that dropout leaves out, from which validation under it is plainly worse
-_LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log"})
+_LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log", "Logsumexp"})
 # What leaves the sign of its input as it is.
 _SUMMING = frozenset({"Mean", "Sum", "Add", "Div", "Gather", "Index", "Select", "Squeeze", "Unsqueeze", "View", "Reshape", "ReshapeAlias", "UnsafeView", "Diagonal", "Stack", "Cat"})
 
@@ -63,7 +63,8 @@ def no_backward(view: View) -> Symptom | None:
     """Steps without any backward."""
     end = view.recording.end
     steps = view.recording.steps
-    if end is None or end.backwards > 0 or len(steps) < 3 or _grew(view):
+    by_hand = any(s.held for s in steps)  # somebody writes .grad
+    if end is None or end.backwards > 0 or len(steps) < 3 or _grew(view) or by_hand:
         return None
     step = view.recording.call("step")
     return Symptom("no-backward", f"The optimiser made {len(steps)} steps and backward was never called.", 0, 1, 1.0, "", step.place if step else None)
@@ -262,7 +263,9 @@ def eval_mode(view: View) -> Symptom | None:
 
 
 def maximises(view: View) -> Symptom | None:
-    """maximize=True in a group that steps."""
+    """maximize=True in a group that steps, of an objective that is no likelihood: that is meant to rise."""
+    if _likelihood(view) is not None:
+        return None
     for o in view.recording.optimizers:
         if any(g.settings.get("maximize") is True for g in o.groups):
             return Symptom("maximises", f"{o.type} was built with maximize=True: it climbs the loss.", 1, 0, 1.0, "", o.place)
@@ -301,20 +304,29 @@ def rate_decays_away(view: View) -> Symptom | None:
 def likelihood_minimised(view: View) -> Symptom | None:
     """Log-probabilities are summed up or averaged, nothing changes their sign, and the loss is negative."""
     limit = view.thresholds.get("likelihood-minimised", 0.0)
-    g = view.graph
-    if g is None or view.first is None or view.last is None or max(view.first, view.last) >= limit:
+    if view.first is None or view.last is None or max(view.first, view.last) >= limit or _is_maximised(view):
         return None
-    for i, link in enumerate(g.chain):
+    link = _likelihood(view)
+    if link is None:
+        return None
+    text = f"The loss is a sum of log-probabilities ({link.op}) without a minus: it was {view.first:.4g} at first, and lowering it makes them less likely."
+    return Symptom("likelihood-minimised", text, view.last, limit, 1.0, "", link.place)
+
+
+def _likelihood(view: View) -> Link | None:
+    """The logarithm of which the objective is a sum or a mean, nothing changing its sign; None where it is something else."""
+    chain = view.graph.chain if view.graph is not None else []
+    for i, link in enumerate(chain):
         if link.op in _LOGARITHMS:
-            below = [n.op for n in g.chain[i + 1 : i + 3]]
             # log(1 - p) and logsigmoid(-x) are what a generator lowers.
-            if any(op in ("Rsub", "Sub", "Neg") for op in below):
-                return None
-            text = f"The loss is a sum of log-probabilities ({link.op}) without a minus: it was {view.first:.4g} at first, and lowering it makes them less likely."
-            return Symptom("likelihood-minimised", text, view.last, limit, 1.0, "", link.place)
+            return None if any(n.op in ("Rsub", "Sub", "Neg") for n in chain[i + 1 : i + 3]) else link
         if link.op not in _SUMMING:
             return None
     return None
+
+
+def _is_maximised(view: View) -> bool:
+    return any(g.settings.get("maximize") is True for o in view.recording.optimizers for g in o.groups)
 
 
 def same_batch(view: View) -> Symptom | None:
@@ -334,6 +346,8 @@ def same_batch(view: View) -> Symptom | None:
         return Symptom("same-batch", text, ratio, limit, 1.0, "data", loader.place) if ratio >= limit else None
     if view.labels is not None and view.labels.twins_agree is not None and view.labels.twins_agree < 0.9:
         return None  # rows that are alike by accident: their targets differ
+    if f is not None and _is_binary(f) and seen.same <= 0.9:
+        return None  # there may be no others: inputs of few values come again
     held = max((e.samples for e in view.recording.evaluations), default=0)
     taken = seen.handed < 0.5 and (seen.same > 0.9 or seen.distinct < batch)
     ratio = held / max(seen.distinct, 1)
@@ -341,6 +355,12 @@ def same_batch(view: View) -> Symptom | None:
         return None
     text = f"All {seen.forwards} steps see the same {seen.distinct} rows, taken anew each time, while validation has {held:,}."
     return Symptom("same-batch", text, ratio, limit, 1.0, "data")
+
+
+def _is_binary(f: Features) -> bool:
+    """Whether every input is 0 or 1, by its mean and deviation."""
+    mean, std = np.array(f.mean), np.array(f.std)
+    return min(f.min, default=1) >= 0 and max(f.max, default=0) <= 1 and bool(np.allclose(std**2, mean * (1 - mean), atol=1e-3))
 
 
 def decay_dominates(view: View) -> Symptom | None:

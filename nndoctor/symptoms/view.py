@@ -165,6 +165,11 @@ class View:
         """Whether the loss compares predictions with targets, so that its level means something; a policy's loss may well rise."""
         return self.main_loss is not None and self.main_loss.target is not None
 
+    @property
+    def blends(self) -> bool:
+        """Whether each prediction is held against the targets of two samples, as mixup does."""
+        return self.main_loss is not None and bool(self.main_loss.settings.get("mixed"))
+
     @cached_property
     def constant(self) -> float | None:
         """Loss of the best constant prediction: entropy of the label frequencies, or variance of real targets."""
@@ -262,6 +267,8 @@ class View:
     @cached_property
     def evaluations(self) -> list[Evaluation]:
         """Validation passes that computed a score, of the kind that was seen most often."""
+        if self.acts:
+            return []
         return [e for e in self.recording.evaluations if e.step >= self.since and (e.loss is not None or e.accuracy is not None or e.r2 is not None)]
 
     @cached_property
@@ -358,6 +365,13 @@ class View:
     def trained_rows(self) -> TrainingRows | None:
         """The rows that the model that was trained most saw."""
         return max(self.recording.rows, key=lambda r: (r.forwards, r.rows), default=None)
+
+    @cached_property
+    def acts(self) -> bool:
+        """Whether the run learns from what its own model did: what it is asked without gradient it is trained on next. Such data drift
+        with the model, and such forwards are no validation.
+        """
+        return any(o.ahead > 0.5 for o in self.recording.overlaps)
 
     def settings_at(self, optimizer: int, group: int, step: int, key: str) -> Any:
         """A setting of a group as it stood at a step."""
