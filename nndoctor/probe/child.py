@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from nndoctor.probe.attach import Watch
     from nndoctor.probe.scratch import Scratch
+    from nndoctor.probe.workers import Workers
 
 # What this Python gives a `__main__` before its first line; the set differs between versions.
 _PLAIN_MAIN = {name: value for name, value in globals().items() if name.startswith("__")}
@@ -169,6 +170,7 @@ class Run:
         self._role = role
         self._folder = bytes.fromhex(role.get("ranks") or role.get("worker") or "").decode()
         self._trial = "scratch" in role
+        self._workers: Workers | None = None
         self._alone: float | None = None  # since when another process of this training has ended
         self._fd = fd if "worker" not in role else self._own_file()
         self._forking = False  # a trunk makes a trial of its copy
@@ -317,6 +319,8 @@ class Run:
             if self._unwritten:
                 self.emit(Problem("the recording", self._unwritten))
             self.emit(self._watch.end(reason, total_seconds=total, **fields))
+        if self._workers is not None:
+            self._workers.note_ends()
         self._silent = True
         self._clock.end()
         self._write()
@@ -382,7 +386,8 @@ class Run:
 
         numbers = (0, self._steps, self._seconds, self._grace, self._timeout)
         command = [os.path.abspath(__file__), *map(str, numbers), f"worker={self._role['ranks']}"]
-        watch.watch_workers(Workers(self._folder, command))
+        self._workers = Workers(self._folder, command)
+        watch.watch_workers(self._workers)
 
     def _tell_others(self, reason: str) -> None:
         """The first process that ends leaves its reason: the others may wait for it in vain, and are ended soon."""

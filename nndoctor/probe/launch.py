@@ -332,11 +332,12 @@ def _end(code: int, records: Records, limits: Limits, interrupted: bool, in_time
     if not in_time:
         return End("timeout", *seen, error=f"still running after {limits.timeout:g} s")
     if code < 0:
-        return End("signal", *seen, exit_code=128 - code, error=_signal_name(-code))
+        return End("signal", *seen, exit_code=128 - code, error=signal_name(-code))
     return End("lost", *seen, exit_code=code, error="the process ended without telling Python, as native code can end it")
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; "signal 99" for what has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -109,6 +109,8 @@ class OverlapWatch:
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
         self._trained: dict[_Key, _Sums] = {}
+        self._begun = False  # backward was called
+        self._first: dict[_Key, Tensor] = {}  # the latest batch of each kind before that: earlier ones were looks at a fresh model
         self._forwards = 0  # in training, of any model: a pass lasts until the next one
         self._passes: dict[tuple[_Key, tuple[tuple[str, int], ...]], _Pass] = {}
 
@@ -118,8 +120,18 @@ class OverlapWatch:
         x = _rows_of(given)
         if x is None:
             return
-        sums = self._trained.setdefault((model, tuple(x.shape[1:])), _Sums())
-        sums.add(x)
+        key = (model, tuple(x.shape[1:]))
+        if self._begun:
+            self._trained.setdefault(key, _Sums()).add(x)
+        else:
+            self._first[key] = x.detach().clone()
+
+    def begin(self) -> None:
+        """Backward is about to be called for the first time."""
+        self._begun = True
+        for key, x in self._first.items():
+            self._trained.setdefault(key, _Sums()).add(x)
+        self._first.clear()
 
     def evaluated(self, model: int, given: list[Tensor]) -> None:
         """The arguments of a forward without gradient. Of each line that makes such, the last pass is kept."""

@@ -347,6 +347,7 @@ class Session:
         self._reclassify()
         if not self.backwards:
             self.replicas.start()
+            self.overlap.begin()
         if self._since_step == 0 or self.steps == 0:
             self.gradients.before_first_backward()
         elif not self._in_step and not by_value and self.gradients.none_left():  # a closure clears and computes anew as often as it likes

@@ -20,16 +20,17 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from nndoctor.probe.launch import signal_name
 from nndoctor.probe.launcher import is_rank, number
 from nndoctor.record.codec import assemble, decode, save
-from nndoctor.record.model import Header, Recording
+from nndoctor.record.model import End, Header, Recording
 from nndoctor.record.ranks import together
 
 OVER = "over"  # file: the reason for which the first of the processes ended
 FORKED = ".forked"  # end of the name of a file: that process trained, and was not watched
 _MEETING = 10.0  # seconds for rank 0 to open the folder
 _PATIENCE = 30.0  # seconds, once rank 0 has ended, for the others to sum up; torchrun kills after as many
-_STARTED, _RECORDED = ".pid", ".jsonl"
+_STARTED, _RECORDED, _SIGNAL = ".pid", ".jsonl", ".signal"
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,22 @@ def _collected(folder: Path) -> list[Recording]:
         with open(file, encoding="utf-8", errors="replace") as stream:
             records = [decode(line) for line in stream if line.endswith("\n")]  # else the process was killed over it
         if records and isinstance(records[0], Header):
-            found.append(assemble(records))
+            recording = assemble(records)
+            recording.end = recording.end or _end_of(recording, file.with_suffix(_SIGNAL))
+            found.append(recording)
     return found
+
+
+def _end_of(recording: Recording, told: Path) -> End:
+    """How a process ended that could not say so itself: by the signal that its starter saw, if one did."""
+    last = recording.steps[-1] if recording.steps else None
+    seen = (last.index if last else 0, sum(s.backwards for s in recording.steps), 0, last.seconds if last else 0.0, 0.0)
+    number = int(told.read_text()) if told.is_file() else 0
+    if number == signal.SIGTERM:  # what a launcher sends to those that are left
+        return End("peer", *seen, exit_code=128 + number)
+    if number:
+        return End("signal", *seen, exit_code=128 + number, error=signal_name(number))
+    return End("lost", *seen, exit_code=1, error="the process ended without telling Python, or was killed")
 
 
 def _first_reason(folder: Path) -> str:

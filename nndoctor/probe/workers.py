@@ -28,6 +28,7 @@ class Workers:
         self._folder = folder
         self._command = list(command)
         self._starting = threading.local()
+        self._ranks: list[subprocess.Popen[Any]] = []
 
     def install(self, patches: Patches) -> None:
         """Patch the two ways in which Python starts another one. What a rank itself starts is no rank."""
@@ -41,11 +42,21 @@ class Workers:
         @functools.wraps(old)
         def __init__(popen: Any, args: Any, *rest: Any, **kwargs: Any) -> None:
             environment = kwargs.get("env")
+            watched = None
             if isinstance(args, (list, tuple)) and isinstance(environment, Mapping) and may_be_rank(environment):
-                args = self._watched([str(a) for a in args]) or args
-            old(popen, args, *rest, **kwargs)
+                watched = self._watched([str(a) for a in args])
+            old(popen, watched or args, *rest, **kwargs)
+            if watched:
+                self._ranks.append(popen)
 
         return __init__
+
+    def note_ends(self) -> None:
+        """Leave the signal of each rank that was killed, which could not write so itself. Called at the end."""
+        for popen in self._ranks:
+            if (popen.returncode or 0) < 0:
+                with open(f"{self._folder}/{popen.pid}.signal", "w") as file:
+                    file.write(str(-popen.returncode))
 
     def _watched(self, command: list[str]) -> list[str] | None:
         """The command that runs the same under watch; None where it does not run a script of this Python's."""

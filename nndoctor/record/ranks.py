@@ -86,9 +86,7 @@ def _common_end(main: Recording, own: Recording, first: str) -> End | None:
     """How the whole ended: a process whose partner had seen enough did not fail by itself."""
     end = main.end
     if end is None:
-        steps = main.steps[-1] if main.steps else None
-        end = End("lost", steps.index if steps else 0, 0, 0, steps.seconds if steps else 0.0, 0.0, 1)
-        end = dataclasses.replace(end, error="the process ended without telling Python, or was killed")
+        return None
     if first in _LIMITS and end.reason in _CUT_OFF:
         return dataclasses.replace(end, reason=first, exit_code=0, error="", traceback="", place=None)
     told: Callable[[End | None], bool] = lambda e: e is not None and e.reason == "error"  # noqa: E731

@@ -17,6 +17,7 @@ from nndoctor.probe import team as team_module
 from nndoctor.probe.patches import Patches
 from nndoctor.probe.team import Team, ended_politely, meeting
 from nndoctor.probe.workers import Workers
+from nndoctor.record import codec
 from nndoctor.record.model import FORMAT, End, Header, RankInfo, Recording, Step
 
 
@@ -122,6 +123,19 @@ def test_broken_last_line_is_dropped() -> None:
     assert [(0, True, "lost"), (-1, False, "")] == [(r.rank, r.watched, r.ended) for r in made.ranks]
 
 
+@pytest.mark.parametrize(("number", "reason", "error"), [(9, "signal", "SIGKILL"), (15, "peer", "")])
+def test_signal_is_told_by_who_saw_it(number: int, reason: str, error: str) -> None:
+    """The launcher, which itself sends SIGTERM to those that are left; backward calls are those of the steps."""
+    with meeting({}) as team:
+        team.folder.mkdir()
+        (team.folder / "7.jsonl").write_text("".join(codec.encode(r) + "\n" for r in (recording(0).header, RankInfo(0, 2, "gloo"), Step(3, 0.5, 1.0, backwards=2))))
+        (team.folder / "7.signal").write_text(str(number))
+        made = team.whole(Recording(Header(FORMAT, "0.1.0", "train.py")))
+
+    assert made.end is not None
+    assert (reason, error, 3, 2) == (made.end.reason, made.end.error, made.end.steps, made.end.backwards)
+
+
 def test_launcher_s_sigterm_is_an_interrupt() -> None:
     """While the script runs it ends the watch like Ctrl-C; while the report is made it is ignored."""
     kept = signal.getsignal(signal.SIGTERM)
@@ -165,17 +179,23 @@ def test_only_ranks_of_this_python_are_watched(temporary: Path) -> None:
     before = subprocess.Popen.__init__
     (temporary / "child.py").write_text("import sys; print(sys.argv[1:])")
     (temporary / "train.py").write_text("print('alone')")
-    Workers(str(temporary / "ranks"), [str(temporary / "child.py")]).install(patches)
+    workers = Workers(str(temporary / "ranks"), [str(temporary / "child.py")])
+    workers.install(patches)
     try:
         script = [sys.executable, str(temporary / "train.py")]
         said = [
             subprocess.run(command, env={**os.environ, **extra}, capture_output=True, text=True, check=True).stdout.strip()
             for command, extra in [(script, launched(0)), (script, {}), (["/bin/echo", "x"], launched(0))]
         ]
+        (temporary / "child.py").write_text("import os; os.kill(os.getpid(), 9)")
+        killed = subprocess.Popen(script, env={**os.environ, **launched(1)})
+        killed.wait()
+        workers.note_ends()
     finally:
         patches.remove()
 
     assert [str(["file", script[1]]), "alone", "x"] == said
+    assert [(f"{killed.pid}.signal", "9")] == [(f.name, f.read_text()) for f in (temporary / "ranks").iterdir()]
     assert before is subprocess.Popen.__init__
 
 

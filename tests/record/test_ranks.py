@@ -17,7 +17,7 @@ def member(rank: int, *names: str, steps: int = 3, world: int = 2, reason: str =
         ranks=[RankInfo(rank, world, "gloo")] if world else [],
         replicas=[Replica(1, [10.0 * rank + i for i in range(len(names))], [], rank)],
         shards=[Shard(0, [rank], rank)],
-        end=End(reason, steps, steps, steps, 0.3, 1.0, error=error) if reason else None,
+        end=End(reason, steps, steps, steps, 0.3, 1.0, error=error),
     )
 
 
@@ -62,8 +62,8 @@ def test_end_follows_from_the_first_that_ended() -> None:
     """Who fails because a partner had seen enough did not fail; who was killed has no word of its own."""
     gone = "RuntimeError: connection closed by peer"
     limited = together(member(0, "a", reason="error", error=gone), [member(1, "a", reason="seconds")], first="seconds")
-    failed = together(member(0, "a", reason="error", error=gone), [member(1, "a", reason="")], first="error")
-    killed = together(launcher("error", "ChildFailedError: rank 0"), [member(0, "a", reason=""), member(1, "a", reason="")])
+    failed = together(member(0, "a", reason="error", error=gone), [member(1, "a", reason="lost")], first="error")
+    killed = together(launcher("error", "ChildFailedError: rank 0"), [member(0, "a", reason="peer"), member(1, "a", reason="signal", error="SIGKILL")])
 
     assert limited.end is not None and failed.end is not None and killed.end is not None
     assert ("seconds", "") == (limited.end.reason, limited.end.error)

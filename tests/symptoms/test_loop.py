@@ -93,11 +93,15 @@ def unmoved(**fields: object) -> Recording:
 
 
 def test_steps_without_backward() -> None:
-    """Their number, and the line of the step."""
-    s = symptom_of(unmoved(backwards=0), "no-backward")
+    """Their number, and the line of the step; who writes gradients by hand needs none."""
+    by_hand = unmoved(backwards=0)
+    r = unmoved(backwards=0)
+    change(r.steps, held=0)
+    s = symptom_of(r, "no-backward")
 
     assert (0, STEPPED) == (s.value, s.place)
     assert "made 100 steps and backward was never called" in s.text
+    assert lacks(by_hand, "no-backward")
 
 
 def test_a_method_without_gradients_needs_no_backward() -> None:
