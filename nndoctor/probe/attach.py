@@ -199,6 +199,7 @@ class Watch:
         def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:
             old(optimizer, *args, **kwargs)
             _note_construction(built, optimizer)
+            session.registry.has_optimizer = True
             if not session.off and session.attempt(session.trainings.built, optimizer, session.steps_made, built.get(optimizer)):
                 session.attempt(session.begin_training)
 

@@ -79,6 +79,8 @@ class Registry:
         self.built: IdentityTable[Any, Place | None] = IdentityTable()  # modules, optimisers
         self.training = 1  # of the script: a line may build the optimisers of several
         self._optimizer_kinds: dict[tuple[str, Place | None, int], int] = {}
+        self._given: IdentityTable[Tensor, None] = IdentityTable()  # leaves that a model was called with
+        self.has_optimizer = False  # one was built
         self.strays: set[int] = set()
         self._sharded = False  # some parameters are spread over several processes
         self.called: set[int] = set()  # indices of parameters whose module ran in a watched forward
@@ -124,6 +126,19 @@ class Registry:
             if index is not None:
                 self._parameters[id(whole)] = (weakref.ref(whole), index)
         return self.index_of(tensor)
+
+    def given(self, inputs: Iterable[Tensor]) -> None:
+        """A model was called with these."""
+        for t in inputs:
+            if t.requires_grad and t.is_leaf and not isinstance(t, nn.Parameter):
+                self._given[t] = None
+
+    def is_input(self, leaf: Tensor) -> bool:
+        """Whether a leaf of a graph is an input whose gradient a penalty or an equation takes, and no parameter.
+
+        Where no optimiser says what is trained, it may be the input itself.
+        """
+        return self.has_optimizer and leaf in self._given and self.index_of(leaf) is None
 
     # --- models -----------------------------------------------------------------------------------------------
 

@@ -267,6 +267,7 @@ class Session:
         if not module.training:
             self.calls.trained_evaluating()
         self.overlap.trained(model.index, given)
+        self.registry.given(given)
         if x is not None and x.numel() and self.pending.input_sum is None and not x.is_complex():
             self.pending.input_sum = x.detach().sum()
         if x is not None and (self.looking or self.steps < 20 or is_tiny(rows)):

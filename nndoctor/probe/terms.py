@@ -61,7 +61,7 @@ class LossTerms:
         root = loss.grad_fn
         reading = graph.read(root)
         self.cheap = sum(reading.ops.values()) < _CHEAP
-        reached = [i for t in reading.leaves if (i := self._registry.parameter(t)) is not None]
+        reached = [i for t in reading.leaves if not self._registry.is_input(t) and (i := self._registry.parameter(t)) is not None]
         self._knows_place = self._knows_place or _knows_place(reading, [self._registry.infos[i] for i in set(reached)])
         self._losses.blind_to_place = not self._knows_place
         noted, self._noted = [n for n in self._noted if reading.truncated or _is_in(n, reading)], []

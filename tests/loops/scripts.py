@@ -223,6 +223,48 @@ for epoch in range(150):
     print("told loss", loss.item().hex(), hits)
 """
 
+PENALTY = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+generator = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 2))
+critic = nn.Sequential(nn.Linear(2, 64), nn.LeakyReLU(0.2), nn.Linear(64, 1))
+first = torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.0, 0.9))
+second = torch.optim.Adam(critic.parameters(), lr=1e-3, betas=(0.0, 0.9))
+for step in range(30):
+    for _ in range(3):
+        angle = torch.rand(64) * 6.2832
+        real, made = torch.stack([angle.cos(), angle.sin()], 1) * 2, generator(torch.randn(64, 4)).detach()
+        between = (real + torch.rand(64, 1) * (made - real)).requires_grad_()
+        slope = torch.autograd.grad(critic(between).sum(), between, create_graph=True)[0]
+        loss = critic(made).mean() - critic(real).mean() + 10 * ((slope.norm(dim=1) - 1) ** 2).mean()
+        second.zero_grad()
+        loss.backward()
+        second.step()
+        print("told loss", loss.item().hex())
+    first.zero_grad()
+    (-critic(generator(torch.randn(64, 4))).mean()).backward()
+    first.step()
+"""
+EQUATION = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1))
+optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
+t = torch.linspace(0, 3, 64).unsqueeze(1).requires_grad_()
+for step in range(200):
+    u = net(t)
+    slope = torch.autograd.grad(u.sum(), t, create_graph=True)[0]
+    loss = (slope + u).square().mean() + (net(torch.zeros(1, 1)) - 1).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    print("told loss", loss.item().hex())
+"""
+
 # --- the data, and the script -------------------------------------------------------------------------------------
 
 STREAM = changed(PLAIN, (ADAM, ADAM + """\
@@ -260,7 +302,7 @@ HEALTHY = {
     "a closure called often": LBFGS, "updates by hand": BY_HAND, "updates of .data": BY_DATA, "no module and no optimiser": NO_MODULE,
     "gradients by value": AUTOGRAD, "torch.func": FUNCTIONAL, "two backward calls a step": TWO_BACKWARDS, "an optimiser of one's own": OWN_OPTIMIZER,
     "a scaler that is off": SCALER, "checkpointed activations": CHECKPOINTED, "an output with fields": FIELDS, "contrastive": CONTRASTIVE,
-    "a summed loss": SUMMED, "actor and critic": ACTOR_CRITIC, "ignored labels": TAGGING, "CTC": CTC, "a graph with masks": GRAPH,
+    "a summed loss": SUMMED, "actor and critic": ACTOR_CRITIC, "ignored labels": TAGGING, "CTC": CTC, "a graph with masks": GRAPH, "a penalty on gradients": PENALTY, "a differential equation": EQUATION,
     "an endless stream of two workers": STREAM, "a notebook": NOTEBOOK, "the last of several": SEVERAL,
 }  # fmt: skip
 FAULTS = {
