@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -41,18 +40,8 @@ def encode(record: Any) -> str:
         return _ENCODER.encode(_spelt(data))
 
 
-def _foreign(value: Any) -> Any:
-    """A number of another library's (a batch size may be one of numpy's), or what the script has put in its place."""
-    for kind in (operator.index, float):
-        try:
-            return kind(value)
-        except (TypeError, ValueError):
-            continue
-    return str(value)[:200]
-
-
 # Made before the script runs: what it puts in the place of json.dumps is its own affair.
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_foreign)
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def _plain(record: Any) -> dict[str, Any]:

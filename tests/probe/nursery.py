@@ -54,9 +54,8 @@ def nursery(folder: Path) -> Iterator[str]:
         assert b"ready\n" == process.stdout.readline()
         yield str(stand_in)
     finally:
-        assert process.stdin is not None
-        process.stdin.close()  # it ends once nobody holds the other side
-        process.wait(10)
+        process.kill()
+        process.wait()
 
 
 # --- the process that waits ---------------------------------------------------------------------------------------

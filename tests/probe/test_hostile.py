@@ -109,17 +109,18 @@ CASES = {
     "deep in its own calls": Case(HEAD + "def down(n): return down(n - 1) if n else train()\nprint(down(955))\ntell()\n"),
     "a network that calls itself": Case(
         HEAD + "class Tree(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a, self.b = nn.Linear(8, 8), nn.Linear(8, 2)\n"
-        "    def forward(self, x, n=300): return self(torch.tanh(self.a(x)), n - 1) if n else self.b(x)\n"
+        "    def forward(self, x, n=230): return self(torch.tanh(self.a(x)), n - 1) if n else self.b(x)\n"
         "model = Tree()\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\nprint(train(9))\ntell()\n",
         code=EXIT_FOUND, steps=9,
     ),
     "ten thousand modules": Case(
-        HEAD + "model = nn.Sequential(*[nn.Identity() for _ in range(10_000)], nn.Linear(8, 2))\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n" + "print(train(9))\ntell()\n", steps=9,
+        HEAD + "model = nn.Sequential(*[nn.Identity() for _ in range(10_000)], nn.Linear(8, 2))\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\nprint(train(9))\ntell()\n",
+        code=EXIT_FOUND, steps=9,
     ),
     "a thousand groups": Case(
         HEAD + "class Wide(nn.ModuleList):\n    def forward(self, x): return sum(m(x) for m in self) / len(self)\nmodel = Wide(nn.Linear(8, 2) for _ in range(500))\n"
         "optimizer = torch.optim.SGD([{'params': [p], 'lr': 1e-2} for p in model.parameters()])\nprint(train(12), len(optimizer.param_groups))\n",
-        steps=12,
+        code=EXIT_FOUND, steps=12,
     ),
     # --- names
     "names like markup": Case(
@@ -132,7 +133,6 @@ CASES = {
     "a parameter named like a path": Case(
         HEAD + "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.register_parameter('/etc/passwd', nn.Parameter(torch.zeros(8, 2)))\n"
         "    def forward(self, x): return x @ self._parameters['/etc/passwd']\nmodel = Net()\noptimizer = torch.optim.Adam(model.parameters(), lr=0.3)\n" + END,
-        says="/etc/passwd",
     ),
     # --- numbers
     "nothing but NaN": Case(HEAD + "x = x * float('nan')\nwith torch.no_grad():\n    for p in model.parameters(): p.fill_(float('nan'))\n" + END, code=EXIT_FOUND, says="input-nonfinite"),

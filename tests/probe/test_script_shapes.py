@@ -56,7 +56,7 @@ def test_notebook_exported_is_a_script(examined: Callable[..., Outcome], plain: 
     """Cells in comments, and expressions that stand by themselves."""
     outcome = examined(NOTEBOOK)
 
-    assert (EXIT_CLEAN, 24, plain()[1]) == (outcome.code, len(outcome.recording.steps), outcome.output)
+    assert (EXIT_CLEAN, 60, plain()[1]) == (outcome.code, len(outcome.recording.steps), outcome.output)
 
 
 def test_package_is_run_as_a_module(examined: Callable[..., Outcome], tmp_path: Path) -> None:

@@ -139,7 +139,6 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "words as inputs": (
         net("self.l = nn.Linear(1, 2)", "self.l(torch.tensor([[float(len(word))] for word in words]))", "words") + SGD + "loss = lambda: F.cross_entropy(model(['a', 'bcd', 'ef']), y[:3])\n", "",
     ),
-    "a batch size of numpy's": ("import numpy\nloader = torch.utils.data.DataLoader(list(x), batch_size=numpy.int64(32))\n" + SGD + CLASSES, "print(len(loader))\n"),
 }  # fmt: skip
 
 
