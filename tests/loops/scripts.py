@@ -283,8 +283,8 @@ loader = DataLoader(Stream(), batch_size=32, num_workers=2)
 """))  # fmt: skip
 NOTEBOOK = "# %%\ntry:\n    get_ipython().run_line_magic('matplotlib', 'inline')\nexcept NameError:\n    pass\n" + PLAIN.replace("model =", "# %% [markdown]\n# The network\n# %%\nmodel =")
 SEVERAL = DATA + """\
-def fit(lr):
-    model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
+def fit(lr, last):
+    model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10), last)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     for epoch in range(2):
         for a, b in loader:
@@ -295,8 +295,9 @@ def fit(lr):
             print("told loss", loss.item().hex())
 
 
-for lr in (1e-7, 50.0, 0.05):
-    fit(lr)
+fit(1e-7, nn.Identity())
+fit(0.05, nn.Softmax(1))
+fit(0.05, nn.Identity())
 """
 HEALTHY = {
     "a closure called often": LBFGS, "updates by hand": BY_HAND, "updates of .data": BY_DATA, "no module and no optimiser": NO_MODULE,

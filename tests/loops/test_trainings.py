@@ -17,7 +17,7 @@ from tests.loops.scripts import SEVERAL
 
 
 def check(folder: Path, run: int) -> tuple[int, dict[str, Any]]:
-    """Exit code and report on one of the three trainings, at rates of 1e-7, 50 and 0.05."""
+    """Exit code and report on one of the three trainings: at a rate of 1e-7, with a softmax too many, and a healthy one."""
     (folder / "train.py").write_text(SEVERAL, encoding="utf-8")
     command = [sys.executable, "-m", "nndoctor", "check", "--quiet", "--no-trials", "--run", str(run), "--format", "json", "--output", "report.json", "train.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -25,7 +25,7 @@ def check(folder: Path, run: int) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads((folder / "report.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("run", "code", "cause", "reason"), [(1, 1, "lr-too-low", "next"), (2, 1, "lr-too-high", "next"), (3, 0, None, "finished")])
+@pytest.mark.parametrize(("run", "code", "cause", "reason"), [(1, 1, "lr-too-low", "next"), (2, 1, "loss-input", "next"), (3, 0, None, "finished")])
 def test_training_that_is_asked_for_is_judged(tmp_path: Path, run: int, code: int, cause: str | None, reason: str) -> None:
     """Each by its own steps alone, and the run ends where the next training begins."""
     actual, report = check(tmp_path, run)
