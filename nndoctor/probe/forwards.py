@@ -29,10 +29,11 @@ class Forwards:
         self.rows: np.ndarray[Any, Any] | None = None  # first rows of the input, as columns ...
         self.raw: np.ndarray[Any, Any] | None = None  # ... and in their own shape
         self.input_sum: Tensor | None = None
+        self.fed = 0  # inputs that were handed in since the last loss
 
     def clear(self) -> None:
         """A new step begins."""
-        self.calls, self.rows, self.raw, self.input_sum = [], None, None, None
+        self.calls, self.rows, self.raw, self.input_sum, self.fed = [], None, None, None, 0
 
     @property
     def batch(self) -> int | None:
@@ -41,8 +42,8 @@ class Forwards:
 
     @property
     def seen(self) -> tuple[np.ndarray[Any, Any] | None, int | None, np.ndarray[Any, Any] | None]:
-        """The input as those take it who compare predictions with it."""
-        return self.rows, self.batch, self.raw
+        """The input as those take it who compare predictions with it; no rows where a prediction is made of several inputs."""
+        return (None, self.batch, None) if self.fed > 1 else (self.rows, self.batch, self.raw)
 
     @property
     def is_tiny(self) -> bool:

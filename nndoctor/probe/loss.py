@@ -58,6 +58,7 @@ class _Targets:
     high: float = -np.inf
     nonfinite: int = 0
     elements: int = 0
+    given: _Array | None = None  # the rows that were handed in last
     x: list[_Array] = field(default_factory=list)
     y: list[_Array] = field(default_factory=list)
     step: list[_Array] = field(default_factory=list)
@@ -165,7 +166,9 @@ class LossWatch:
         else:
             y = self._learn_real(known, info.function, prediction, target)
         x, batch, raw = given
-        if x is not None and y is not None and target.dim() and int(target.shape[0]) == batch and sum(len(k) for k in known.x) < 2000:
+        # Rows that were held against a target already: a second head, or another batch of a step that adds up several.
+        known.given, again = x, x is not None and x is known.given
+        if x is not None and not again and y is not None and target.dim() and int(target.shape[0]) == batch and sum(len(k) for k in known.x) < 2000:
             rows = min(len(x), len(y))
             if not known.x or known.x[0].shape[1] == x.shape[1]:
                 known.x.append(x[:rows])

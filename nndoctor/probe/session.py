@@ -266,6 +266,7 @@ class Session:
         self.pending.calls.append(Forward(model.index, module.training, rows, []))
         if not module.training:
             self.calls.trained_evaluating()
+        self.pending.fed += sum(map(_is_input, given))
         self.overlap.trained(model.index, given)
         self.registry.given(given)
         if x is not None and x.numel() and self.pending.input_sum is None and not x.is_complex():
@@ -310,6 +311,7 @@ class Session:
         source = self.operations.source(target)
         look = (self.looking or self.steps < 20 or self.pending.is_tiny) and known
         info = self.losses.called(name, place, prediction, target, value, kwargs, self.now, look, self.pending.seen, source)
+        self.pending.fed = 0
         if info is not None and value.requires_grad:
             self.terms.note(info, prediction)
 
@@ -534,3 +536,8 @@ class Session:
             self.calls.mark("torch.func")
         for call in self.calls.records():
             self.emit(call)
+
+
+def _is_input(tensor: Tensor) -> bool:
+    """Whether a tensor that a model is called with is a batch of data of its own; not what another model made, a state or a mask."""
+    return tensor.dim() >= 2 and tensor.is_floating_point() and not tensor.requires_grad

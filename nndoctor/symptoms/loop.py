@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 
@@ -17,6 +18,7 @@ INFO = (
     SymptomInfo("optimizer-idle", "loop", "An optimiser was built and never steps, though the loss reaches what it holds."),
     SymptomInfo("cleared-before-step", "loop", "Gradients are cleared after backward and before the step that should use them.", 0.5, "Share of backward calls (or steps) lost."),
     SymptomInfo("parameters-outside-optimizer", "loop", "Parameters that the loss reaches are in no optimiser that steps.", 0.02, "Their share of the reached numbers."),
+    SymptomInfo("loss-rebuilt", "loop", "The loss is computed from a tensor that is made anew in each step, and its gradient ends there."),
     SymptomInfo("optimizer-holds-strangers", "loop", "The optimiser holds parameters that the loss does not reach.", 0.5, "Their share of what it holds."),
     SymptomInfo("frozen-parameters", "loop", "Parameters of the model have requires_grad off.", 0.02, "Their share of the model's numbers."),
     SymptomInfo("frozen-from-scratch", "loop", "Frozen, or left out of the optimiser, while still at a fresh random initialisation.", 0.3, "Share of the frozen numbers whose distribution is that of a standard initialisation."),
@@ -31,6 +33,7 @@ INFO = (
     SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
+_COME_AND_GO = 3  # tensors of one name
 _THINS = 0.2  # share of units that dropout leaves out, from which validation under it is plainly worse
 _LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log", "Logsumexp"})
 # What leaves the sign of its input as it is.
@@ -143,7 +146,8 @@ def parameters_outside_optimizer(view: View) -> Symptom | None:
         return None
     stepped = view.optimised
     reached = [view.parameters[i] for i in view.reached if i in view.parameters and view.parameters[i].requires_grad]
-    outside = [p for p in reached if p.index not in stepped and p.index not in _idle(view) and not (p.model < 0 and ".(" in p.name)]
+    anew = {p.index for p in made_anew(view)}
+    outside = [p for p in reached if p.index not in stepped | anew | _idle(view) and not (p.model < 0 and ".(" in p.name)]
     if not reached or not outside:
         return None
     share = _numbers(outside) / max(_numbers(reached), 1)
@@ -153,6 +157,23 @@ def parameters_outside_optimizer(view: View) -> Symptom | None:
     text = f"The loss reaches {len(outside)} tensors ({share:.0%} of the numbers) that no optimiser holds: {_names(outside)}."
     strength = min(1.0, 0.5 + share)
     return Symptom("parameters-outside-optimizer", text, share, limit, strength, outside[0].module, optimizer.place)
+
+
+def made_anew(view: View) -> list[ParameterInfo]:
+    """Leaves that the loss reaches and that come and go: tensors of one name and shape, of which each step has another."""
+    loose = [view.parameters[i] for i in view.reached - view.optimised if i in view.parameters and not view.parameters[i].module]
+    kinds = Counter((p.name, tuple(p.shape)) for p in loose)
+    return [p for p in loose if p.name and kinds[p.name, tuple(p.shape)] >= _COME_AND_GO]
+
+
+def loss_rebuilt(view: View) -> Symptom | None:
+    """`torch.tensor([x.item() for x in ...], requires_grad=True)`."""
+    anew = made_anew(view)
+    if not anew or not view.optimised or view.reached & view.optimised:
+        return None
+    name, place = anew[0].name, anew[0].place
+    text = f"The loss ends at {name}, a tensor of shape {anew[0].shape} that is made anew in each step and takes its own gradient: none goes on to what the optimiser holds."
+    return Symptom("loss-rebuilt", text, float(len(anew)), None, 1.0, "", place)
 
 
 def optimizer_holds_strangers(view: View) -> Symptom | None:
@@ -426,7 +447,7 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
 
 
 DETECTORS = (
-    gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, optimizer_holds_strangers,
+    gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, loss_rebuilt, optimizer_holds_strangers,
     frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, likelihood_minimised, decay_dominates, accumulates_unscaled, dropout_strong,
     evaluates_in_training_mode, eval_mode,
 )  # fmt: skip

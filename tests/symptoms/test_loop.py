@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from nndoctor.diagnosis.engine import diagnose
 from nndoctor.record.model import (
     Call,
     Link,
     ModuleInfo,
     ModuleMode,
+    ParameterInfo,
     Place,
     Recording,
     SchedulerInfo,
@@ -722,3 +724,20 @@ def test_gradients_of_eight_batches_that_are_not_divided() -> None:
     assert lacks(divided, "accumulates-unscaled")
     assert lacks(terms, "accumulates-unscaled")
     assert lacks(healthy(), "accumulates-unscaled")
+
+
+def test_a_tensor_that_is_made_anew_takes_the_gradient() -> None:
+    """Five leaves of one name that the loss reaches, and nothing that the optimiser holds; such leaves beside it are no loss cut off."""
+    r = healthy()
+    first = len(r.parameters)
+    r.parameters += [ParameterInfo(first + i, "scores", [32], "float32", True, place=STEPPED) for i in range(5)]
+    beside = replace(r, graphs=[replace(g, reached=[*g.reached, first]) for g in r.graphs])
+    for g in r.graphs:
+        g.reached = list(range(first, first + 5))
+
+    s = symptom_of(r, "loss-rebuilt")
+
+    assert (5.0, STEPPED) == (s.value, s.place)
+    assert lacks(r, "parameters-outside-optimizer")
+    assert lacks(beside, "loss-rebuilt")
+    assert "loss-detached" == diagnose(r).suspects[0].cause.id
