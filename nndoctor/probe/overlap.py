@@ -6,6 +6,7 @@ import re
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +21,7 @@ from nndoctor.record.model import Overlap, Place, TrainingRows
 _Array = np.ndarray[Any, Any]
 _MOST_TRAINED = 200_000  # rows, by model
 _MOST_EVALUATED = 20_000  # rows of one pass
-_MOST_COLUMNS = 256  # of a row that enter its checksum, evenly spread
+_MOST_COLUMNS = 256  # of a row that enter its checksum
 _WAITING = 32  # thinned batches that wait to be summed together: a call a step for each part of the sum would be dear
 _ROWS_ALIKE = 512  # from which the chance of two rows being equal is estimated
 _FEW = 20  # rows that say little
@@ -180,7 +181,7 @@ def _has_bits(t: Tensor) -> bool:
 
 
 def _thinned(x: Tensor) -> Any:
-    """A copy [rows, columns] of evenly spread columns, as whole numbers of the same bits; an array where x is on the CPU."""
+    """A copy [rows, columns] of some columns, as whole numbers of the same bits; an array where x is on the CPU."""
     flat = _columns(x.detach())
     real = flat.is_floating_point()
     if flat.device.type == "cpu":  # a copy of its own, which keeps no tensor alive
@@ -191,9 +192,14 @@ def _thinned(x: Tensor) -> Any:
 
 
 def _columns(x: Any) -> Any:
-    """Evenly spread columns of rows of any shape, an array or a tensor."""
+    """Columns from all over rows of any shape, an array or a tensor: drawn once and for all, as even steps may miss a channel."""
     flat = x.reshape(len(x), -1)
-    return flat[:, :: -(-flat.shape[1] // _MOST_COLUMNS)]
+    return flat if flat.shape[1] <= _MOST_COLUMNS else flat[:, _drawn(flat.shape[1])]
+
+
+@cache
+def _drawn(columns: int) -> _Array:
+    return np.sort(np.random.default_rng(0).permutation(columns)[:_MOST_COLUMNS])
 
 
 def _checksums(bits: Any) -> Any:

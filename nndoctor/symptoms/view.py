@@ -30,6 +30,7 @@ from nndoctor.record.model import (
 
 Array = np.ndarray[Any, Any]
 HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
+_CALLS = 4  # of a model for a backward call: more than those of a pair or a triple, and it is a cell
 _SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})
 LOG_LOSSES = frozenset({"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"})
 NORM_TYPES = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
@@ -363,8 +364,11 @@ class View:
 
     @cached_property
     def trained_rows(self) -> TrainingRows | None:
-        """The rows that the model that was trained most saw."""
-        return max(self.recording.rows, key=lambda r: (r.forwards, r.rows), default=None)
+        """The rows that the model that was trained most saw; None where it is called over and over within a step, with a part of a sample."""
+        most = max(self.recording.rows, key=lambda r: (r.forwards, r.rows), default=None)
+        end = self.recording.end
+        parts = most is not None and end is not None and most.forwards > _CALLS * max(end.backwards, 1)
+        return None if parts else most
 
     @cached_property
     def acts(self) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from nndoctor.probe.launch import Limits, Target, watch
+from nndoctor.probe.overlap import _checksums, _thinned
 from nndoctor.record.model import Overlap
 
 SCRIPT = """\
@@ -86,3 +89,11 @@ def test_whole_numbers_are_compared_as_such(tmp_path: Path, monkeypatch: pytest.
     o = overlap(tmp_path, "torch.arange(240 * 8).view(240, 8) + 2**40", "order[:180]", "order[180:]", "type('S', (nn.Module,), {'forward': lambda s, x: (x - 2**40).float() / 1000})(), ")
 
     assert (0.0, False) == (o.known, o.real)
+
+
+def test_a_row_is_known_by_columns_from_all_over() -> None:
+    """Rows of sixty times six values that differ in one channel alone are told apart."""
+    x = torch.zeros(32, 60, 6)
+    x[..., 5] = torch.randn(32, 60, generator=torch.Generator().manual_seed(0))
+
+    assert 32 == len(np.unique(_checksums(_thinned(x))))
