@@ -7,13 +7,14 @@ READY := .venv/ready
 # One thread a process: the scripts are small, and the tests run two at a time.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test lint accuracy lab calibrate bench clean
+.PHONY: help setup demo test test-all lint accuracy lab calibrate bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make setup     a virtual environment in .venv with nndoctor and what its tests need"
 	@echo "make demo      diagnose a failing run"
 	@echo "make test      style, types and tests"
+	@echo "make test-all  the slow tests as well: every library, every loop"
 	@echo "make lint      style and types only"
 	@echo "make accuracy  how often the right cause comes first, on the scripts of tests/cases"
 	@echo "make lab       make and record the laboratory's mutants, outside the repository (an hour)"
@@ -40,6 +41,9 @@ lint: $(READY)
 	$(BIN)/mypy
 
 test: lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 accuracy: $(READY)

@@ -9,6 +9,8 @@ import pytest
 from tests.digits import line_of
 from tests.forks import Seen, run_all
 
+_QUICK = 1  # of the healthy ones, and of the faults
+
 
 class Engine:
     """The tests of one library or kind, on the scripts that a subclass names."""
@@ -19,16 +21,21 @@ class Engine:
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
-        """A test for each healthy script, and for each fault."""
+        """A test for each healthy script, and for each fault; but for the first few, they are slow ones."""
         for argument, scripts in (("name", "HEALTHY"), ("cause", "FAULTS")):
             if argument in metafunc.fixturenames:
-                metafunc.parametrize(argument, getattr(metafunc.cls, scripts))
+                names = list(getattr(metafunc.cls, scripts))
+                slow = [pytest.param(name, marks=pytest.mark.slow) for name in names[_QUICK:]]
+                metafunc.parametrize(argument, names[:_QUICK] + slow)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def seen(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
-        """All of them, from one process."""
-        scripts = {**cls.HEALTHY, **{cause: script for cause, (script, _) in cls.FAULTS.items()}}
+    def seen(cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
+        """All that are asked for, from one process."""
+        every = {**cls.HEALTHY, **{cause: script for cause, (script, _) in cls.FAULTS.items()}}
+        mine = [item.callspec.params for item in request.session.items if isinstance(item, pytest.Function) and item.cls is cls]
+        wanted = {params.get("name", params.get("cause")) for params in mine}
+        scripts = {name: script for name, script in every.items() if name in wanted}
         return run_all(tmp_path_factory.mktemp("scripts"), cls.LIBRARIES, scripts)
 
     def test_healthy_training_is_called_healthy(self, seen: dict[str, Seen], name: str) -> None:
