@@ -17,6 +17,7 @@ QUICK = [case for case in ALL if case.quick]
 TRIED = frozenset({
     "loss-input", "saturating-activation", "input-not-normalized", "missing-step", "lr-too-high", "lr-too-low", "lr-schedule",
     "over-regularization", "not-shuffled", "class-imbalance", "optimizer-mismatch", "bad-initialization",
+    "exploding-gradient",
 })  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class Outcome:
     @property
     def code(self) -> int:
         """The exit code of `nndoctor check`, without trials."""
-        return exit_code(self.diagnosis, "warning")
+        return exit_code(self.diagnosis)
 
 
 @pytest.fixture(scope="session")
