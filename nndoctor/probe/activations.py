@@ -18,7 +18,7 @@ from nndoctor.record.model import Activation, Place, Site
 LAYERS = frozenset({
     "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "embedding", "embedding_bag",
     "matmul", "mm", "bmm", "addmm", "einsum", "bilinear", "__matmul__", "lstm", "gru", "rnn_tanh", "rnn_relu",
-    "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "scaled_dot_product_attention", "batch_norm", "layer_norm", "group_norm",
+    "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "scaled_dot_product_attention", "batch_norm", "layer_norm", "group_norm", "instance_norm",
 })  # fmt: skip
 _RECTIFIERS = frozenset({"relu", "relu_", "relu6", "threshold", "threshold_"})
 # Name of the function -> (lower asymptote, upper asymptote); an output this close to one passes no gradient on.

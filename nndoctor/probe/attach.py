@@ -174,9 +174,11 @@ class Watch:
             if session.depth:
                 session.enter(module, args)
                 try:
-                    return old(module, *args, **kwargs)
+                    output = old(module, *args, **kwargs)
                 finally:
-                    session.leave()
+                    name = session.leave()
+                session.left(module, name, args, output)
+                return output
             return session.root_call(old, module, args, kwargs)
 
         return __call__
@@ -290,8 +292,11 @@ class Watch:
 
         @functools.wraps(old)
         def clip(*args: Any, **kwargs: Any) -> Any:
+            watched = not session.off and session.mine()
+            if watched and old.__name__ == "clip_grad_value_":  # which does not say what it found
+                session.attempt(session.gradients.about_to_clip, args[0] if args else kwargs.get("parameters"))
             total = old(*args, **kwargs)
-            if not session.off and session.mine():
+            if watched:
                 session.calls.note("clip")
                 limit = args[1] if len(args) > 1 else kwargs.get("max_norm", kwargs.get("clip_value"))
                 session.attempt(session.gradients.clipped, limit, total)

@@ -126,6 +126,17 @@ class GradientWatch:
 
         self._later.add(wanted, use)
 
+    def about_to_clip(self, parameters: Any) -> None:
+        """A clipping function that returns no norm is about to run on the parameters, a tensor or several.
+
+        Only what can be gone through again is looked at: a generator is the clipping function's to use up.
+        """
+        kept = [parameters] if isinstance(parameters, Tensor) else list(parameters) if isinstance(parameters, (list, tuple)) else None
+        found = kept if kept is not None else [p for _, p in self._tracked()]
+        gradients = [g.detach() for p in found if isinstance(p, Tensor) and (g := p.grad) is not None]
+        if gradients:
+            self.unclipped = torch.linalg.vector_norm(torch.stack([n.float() for n in stats.norms(gradients)]))
+
     def clipped(self, limit: Any, total: Any) -> None:
         """A clipping function ran; `total` is the norm that it found, where it returns one."""
         if isinstance(limit, (int, float)):

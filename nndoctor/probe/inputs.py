@@ -145,24 +145,10 @@ def _summary(model: int, position: int, sums: _Sums) -> Features:
     good = kept[np.isfinite(kept).all(1)]
     if len(good) >= 8:
         features.between = float(np.sqrt(((good - good.mean(0)) ** 2).mean()))
-        features.outliers, features.outlier_size = _outliers(good)
+        features.outliers, features.outlier_size = stats.outliers(good)
         features.structure = _structure(good)
         features.noise = _is_noise(good, features.structure)
     return features
-
-
-def _outliers(rows: _Array) -> tuple[float, float]:
-    """Share of values beyond 20 robust deviations of their column, and the largest distance, in such deviations.
-
-    The robust deviation is the interquartile range over 1.35; columns that hold mostly one value have none and are left out.
-    """
-    low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
-    scale = (high - low) / 1.35
-    usable = scale > 0
-    if not usable.any():
-        return 0.0, 0.0
-    distance = np.abs(rows[:, usable] - middle[usable]) / scale[usable]
-    return float((distance > 20).mean()), float(distance.max())
 
 
 def _is_noise(rows: _Array, structure: float | None) -> bool:

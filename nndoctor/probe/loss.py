@@ -63,7 +63,11 @@ class _Targets:
     y: list[_Array] = field(default_factory=list)
     step: list[_Array] = field(default_factory=list)
     raw: list[_Array] = field(default_factory=list)
+    first: _Array | None = None  # labels of the first batch
+    repeats: bool = True  # every batch has had the same labels in the same order, no two of them alike
 
+
+_FEWEST_ROWS = 40  # before one can be said to lie far from the rest
 _FEWEST_BATCHES = 5  # before batches can be said to differ
 
 
@@ -191,6 +195,9 @@ class LossWatch:
         known.elements += len(codes)
         if len(codes) and len(guesses):
             self._judge(known, codes, guesses)
+        if known.first is None:
+            known.first, known.repeats = codes, labels.dim() == 1 and len(np.unique(codes)) == len(codes) > 1
+        known.repeats = known.repeats and len(codes) <= len(known.first) and bool((codes == known.first[: len(codes)]).all())
         return stats.array(labels).astype(np.int64) if labels.dim() == 1 and bool(kept.all()) else None
 
     def _learn_binary(self, known: _Targets, function: str, prediction: Tensor, target: Tensor) -> _Array | None:
@@ -292,10 +299,18 @@ class LossWatch:
                     self._emit(NonFinite(first or 0, where, name, bad / max(health.calls, 1), bad, health.calls, place))
         for index, known in self._targets.items():
             labels = _labels(index, known)
+            labels.positional = known.task == "classes" and known.repeats and len(known.y) >= _FEWEST_BATCHES
+            if labels.positional:
+                known.x = []  # a label says where a row stands in its batch, not what it is
+                self._emit(labels)
+                continue
             if known.y and known.y[0].ndim <= 2:
                 labels.between = _between(np.concatenate(known.y), np.concatenate(known.step), known.task in ("classes", "probabilities"))
             if known.x and known.task in ("classes", "binary"):
                 labels.twins, labels.twins_agree = _twins(np.concatenate(known.raw if len(known.raw) == len(known.x) else known.x), np.concatenate(known.y))
+            if known.y and known.task == "real" and sum(len(y) for y in known.y) >= _FEWEST_ROWS:
+                table = np.concatenate(known.y).reshape(sum(len(y) for y in known.y), -1)
+                labels.outliers, labels.outlier_size = stats.outliers(table[np.isfinite(table).all(1)])
             self._emit(labels)
         for index, known in self._targets.items():
             if known.x:

@@ -21,6 +21,7 @@ _ENOUGH_TO_JUDGE = 80  # rows a third, of which a quarter is twenty
 _MOST_CODES, _FEWEST_CODES, _MOST_VALUES = 64, 5, 60  # columns that are looked at; values that a column of codes has
 _MANY_FEATURES = 20  # of which most may be irrelevant
 _FEW_RELEVANT = 0.3
+_TAIL = 8.0  # robust deviations, as for the inputs' eight plain ones
 _SHIFTS = (1, -1, 2, -2, 3, -3)
 
 
@@ -89,9 +90,16 @@ def _targets(y: _Array, classes: bool) -> _Array | None:
     if classes:
         values, codes = np.unique(y, return_inverse=True)
         return np.eye(len(values))[codes] if 2 <= len(values) <= max(2, len(y) // 4) else None
-    y = y.reshape(len(y), -1)[:, :16].astype(np.float64)
+    y = _without_tails(y.reshape(len(y), -1)[:, :16].astype(np.float64))
     y = y[:, y.std(0) > 0]
     return (y - y.mean(0)) / y.std(0) if y.shape[1] else None
+
+
+def _without_tails(y: _Array) -> _Array:
+    """Columns cut off at so many robust deviations: one wild target would be all that a squared error sees."""
+    low, middle, high = np.percentile(y, [25, 50, 75], axis=0)
+    reach = np.where(high > low, _TAIL * (high - low) / 1.35, np.inf)
+    return np.clip(y, middle - reach, middle + reach)
 
 
 def _scores(x: _Array, y: _Array, fit: _Array, classes: bool) -> tuple[float | None, float | None, float | None]:

@@ -28,6 +28,7 @@ from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWa
 from nndoctor.probe.modes import ModeWatch
 from nndoctor.probe.operations import Operations
 from nndoctor.probe.overlap import OverlapWatch
+from nndoctor.probe.recurrence import RecurrenceWatch
 from nndoctor.probe.registry import Model, Registry, group_settings
 from nndoctor.probe.replicas import ReplicaWatch
 from nndoctor.probe.terms import LossTerms
@@ -71,6 +72,7 @@ class Session:
         self.overlap = OverlapWatch(emit)
         self._sequences: set[int] = set()
         self.weights = WeightWatch(emit, self.registry, self.later)
+        self.recurrence = RecurrenceWatch(emit, self.later, self.attempt)
         self.replicas = ReplicaWatch(self)
         self.evaluation = EvaluationWatch(emit)
         self.steps = self.backwards = self.forwards = 0
@@ -172,6 +174,7 @@ class Session:
         if self.looking:
             self.activations.begin()
             self.operations.begin()
+            self.recurrence.begin()
             self.functions.start()
         else:
             self.functions.stop()
@@ -196,9 +199,14 @@ class Session:
         if isinstance(x, Tensor) and x.dim() == 3 and not getattr(module, "batch_first", True):
             self.emit(Sequence(name, type(module).__name__, list(x.shape), self.registry.built.get(module)))
 
-    def leave(self) -> None:
-        """... is left again."""
-        self._stack.pop()
+    def leave(self) -> str:
+        """... is left again. Returns its name."""
+        return self._stack.pop()[1]
+
+    def left(self, module: nn.Module, name: str, args: tuple[Any, ...], output: Any) -> None:
+        """... and has returned."""
+        if self.looking and torch.is_grad_enabled():
+            self.attempt(self.recurrence.left, module, name, args, output, self.registry.built.get(module))
 
     def root_call(self, call: Any, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A module called from outside any other."""
@@ -337,6 +345,7 @@ class Session:
         self._since_step += 1
         if looking:
             self.attempt(self.gradients.after_backward)
+            self.attempt(self.recurrence.after_backward, self.now)
         if self.steps == 0:
             self.attempt(self._plan)
 
@@ -439,6 +448,8 @@ class Session:
             self.weights.after_step(set(self.registry.optimizer(optimizer).indices))
         elif self._is_looked_at(self.steps + 1):
             self.weights.keep_gradients()
+        if not self.forwards and len(self.registry.optimizers) == 1:
+            self._close_step()  # no call of a model will tell that the next step begins
 
     def _register_stepper(self) -> None:
         """The model that a first closure calls is known by now."""

@@ -142,6 +142,20 @@ def batch_size(tensor: Tensor) -> int | None:
     return int(tensor.shape[0]) if tensor.dim() else None
 
 
+def outliers(rows: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Share of the values of a table [rows, columns] beyond 20 robust deviations of their column, and the largest distance, in such deviations.
+
+    The robust deviation is the interquartile range over 1.35; columns that hold mostly one value have none and are left out.
+    """
+    low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
+    scale = (high - low) / 1.35
+    usable = scale > 0
+    if not usable.any():
+        return 0.0, 0.0
+    distance = np.abs(rows[:, usable] - middle[usable]) / scale[usable]
+    return float((distance > 20).mean()), float(distance.max())
+
+
 def describe(tensor: Tensor) -> TensorStats:
     """What one tensor holds. Waits for the device."""
     tensor = local(tensor)

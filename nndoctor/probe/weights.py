@@ -116,6 +116,10 @@ class WeightWatch:
             differences = torch._foreach_sub([after[n] for n in moved], [self._before[members[n][0]] for n in moved])
             changes = dict(zip(moved, differences, strict=True))
             self._want(stats.norms(list(differences)), [(samples[n], "update", scales[n]) for n in moved])
+            for n, change in changes.items():
+                if members[n][1].grad is None and changes[n].dtype == self._before[members[n][0]].dtype:
+                    # Whoever steps by hand may have cleared the gradient by now: the step itself goes against it.
+                    self._want([-torch.dot(change, self._before[members[n][0]])], [(samples[n], "inward", scales[n] ** 2)])
         graded = [n for n, (_, p) in enumerate(members) if p.grad is not None and p.grad.layout == torch.strided]
         if not graded:
             return
@@ -131,6 +135,9 @@ class WeightWatch:
         self._want([filled], [(sample, "zero", 1.0 / count)])
         if change is not None and change.dtype == g.dtype:
             self._want([torch.dot(g, change), torch.count_nonzero(change)], [(sample, "promise", scale**2), (sample, "rounded", 1.0 / count)])
+        before = self._before.get(index)
+        if before is not None and before.dtype == g.dtype and before.numel() == count:
+            self._want([torch.dot(g, before)], [(sample, "inward", scale**2)])
         last = self._gradients.get(index)
         if last is not None and last.numel() == count:
             self._want([torch.dot(g, last), torch.linalg.vector_norm(last)], [(sample, "agreement", 1.0), (sample, "length", scale)])
@@ -165,6 +172,8 @@ class WeightWatch:
                 sample.rounded = max(0.0, 1.0 - (sample.zero or 0.0) - value * scale)
             elif what in ("undone", "coarse"):
                 setattr(sample, what, value * scale)
+            elif what == "inward" and (length := sample.gradient if sample.gradient is not None else sample.update) is not None:
+                sample.inward = value * scale / max(sample.weight * length, 1e-30)
             elif what == "moved":
                 sample.undone = sample.undone / value if value and sample.undone is not None else None
             elif what == "agreement":

@@ -221,7 +221,7 @@ class Step:
     backwards: int = 1
     batch: int | None = None
     gradient_norm: float | None = None  # over all optimised parameters, as the optimiser saw it
-    unclipped_norm: float | None = None  # what clip_grad_norm_ returned
+    unclipped_norm: float | None = None  # as it was before clipping
     clip: float | None = None  # max_norm or clip_value in force
     carried: int = 0  # parameters whose gradient was left over from an earlier step when backward began
     held: int = 0  # parameters with a gradient at the step
@@ -248,6 +248,7 @@ class ParameterSample:
     agreement: float | None = None  # cosine with the gradient of the sampled step before it, where adjacent
     undone: float | None = None  # share of the numbers that the step before moved, and that were back when this one began
     coarse: float | None = None  # share of the numbers, kept in float32, that half precision could hold as well
+    inward: float | None = None  # cosine of the gradient with the weight: 1 where a step can do nothing but shrink it
 
 
 @dataclass
@@ -347,6 +348,9 @@ class Labels:
     twins: float = 0.0  # share of rows whose input is bit by bit that of another row
     twins_agree: float | None = None  # share of pairs of such rows, of one input, that have one target too; classes only
     between: float | None = None  # share of the targets' variance that lies between batches, beyond what chance leaves there
+    positional: bool = False  # every batch has the same labels, each row another: they say which row of the batch belongs to which
+    outliers: float = 0.0  # of real targets: share more than 20 robust deviations from the median of their column
+    outlier_size: float = 0.0  # the largest such distance
 
 
 @dataclass
@@ -407,6 +411,21 @@ class Sequence:
     module: str
     type: str
     shape: list[int]  # of its input
+    place: Place | None = None
+
+
+@dataclass
+class Recurrence:
+    """How far back through time the gradient comes, in one step that was looked at: of a recurrent layer's inputs, or of the
+    outputs of a layer that is called again and again.
+    """
+
+    kind: ClassVar[str] = "recurrence"
+    step: int
+    module: str
+    type: str
+    length: int  # steps of time, or calls
+    reach: float  # largest gradient norm in the first quarter of time over the largest at all
     place: Place | None = None
 
 
@@ -626,7 +645,7 @@ class End:
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Evaluation, Reference, Call, ModuleMode, NonFinite, Training, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Recurrence, Evaluation, Reference, Call, ModuleMode, NonFinite, Training, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -654,6 +673,7 @@ class Recording:
     overlaps: list[Overlap] = field(default_factory=list)
     rows: list[TrainingRows] = field(default_factory=list)
     sequences: list[Sequence] = field(default_factory=list)
+    recurrences: list[Recurrence] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)

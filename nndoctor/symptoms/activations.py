@@ -19,6 +19,7 @@ INFO = (
     SymptomInfo("norm-erases", "activations", "A normalisation layer puts out the same for every sample.", 1e-3, "Deviation between samples over the root mean square, of the first site where nothing is left.", fact=True),
     SymptomInfo("activations-explode", "activations", "Outputs grow by orders of magnitude through the layers or over the steps.", 1000.0, "Largest root mean square of a hidden site; normalised signals stay near 1."),
 )  # fmt: skip
+_NORMS = ("layer_norm", "batch_norm", "group_norm", "instance_norm")
 
 
 def _rms(a: Activation) -> float:
@@ -94,6 +95,8 @@ def signal_collapses(view: View) -> Symptom | None:
     """Every sample looks the same to the deeper layers."""
     limit = view.thresholds.get("signal-collapses", 0.02)
     hidden = {s.name: s for s in view.recording.sites if s.hidden and s.function not in ("embedding", "softmax", "log_softmax")}
+    # At its first call the cell of a recurrence is given a state of zeros.
+    hidden = {name: s for name, s in hidden.items() if f"{name}#2" not in hidden}
     worst: tuple[float, str] = (math.inf, "")
     for site, seen in _by_site(view).items():
         ratios = [(a.spread or 0.0) / _rms(a) for a in seen[: max(3, len(seen) // 2)] if _rms(a) > 0 and a.spread is not None]
@@ -112,13 +115,18 @@ def norm_erases(view: View) -> Symptom | None:
     f, seen = view.features, _by_site(view)
     if f is not None and f.between is not None and f.between == 0:
         return None
+    before: Site | None = None
     for site in sorted(view.recording.sites, key=lambda s: s.order):
         ratios = [(a.spread or 0.0) / max(_rms(a), 1e-12) for a in seen.get(site.name, []) if a.spread is not None and math.isfinite(_rms(a))]
         if len(ratios) < 2 or not float(np.median(ratios)) < limit:
+            before = site
             continue
-        if site.function not in ("layer_norm", "batch_norm", "group_norm"):
-            return None  # it collapsed before
         text = f"The outputs of {site.module or site.name} are alike for all samples: the normalisation has taken away what differs."
+        if site.function not in _NORMS:
+            if before is None or before.function not in _NORMS:
+                return None  # it collapsed before
+            text = f"{before.module or before.name} leaves each sample the same mean, and what comes next keeps nothing but the mean: the outputs of {site.module or site.name} are alike for all samples."
+            site = before
         return Symptom("norm-erases", text, float(np.median(ratios)), limit, 1.0, site.module, site.place)
     return None
 

@@ -12,6 +12,7 @@ from nndoctor.symptoms.view import Array, View
 
 INFO = (
     SymptomInfo("gradient-vanishes", "gradients", "The first layers get a vanishing part of the gradient that the last ones get.", 1e-3, "Gradient per weight of the first against the last layer (AutoTrainer's ratio)."),
+    SymptomInfo("gradient-fades-in-time", "gradients", "Of the gradient at the end of a sequence next to nothing comes back to its beginning.", 1e-4, "Largest gradient norm in the first quarter of time over the largest at all, of the recurrence that carries it farthest, median over the looks; float32 holds seven digits, so that below 1e-7 the beginning has no say."),
     SymptomInfo("gradient-zero", "gradients", "Parameters that are optimised get a gradient of exactly zero.", 0.3, "Share of the optimised numbers with zero gradient norm in nearly every step."),
     SymptomInfo("gradient-explodes", "gradients", "The gradient norm grows by orders of magnitude or spikes.", 100.0, "Largest norm over the median; heavy-tailed batches reach 10 to 20."),
     SymptomInfo("gradient-nonfinite", "gradients", "Gradients hold NaN or infinite values."),
@@ -52,6 +53,23 @@ def gradient_vanishes(view: View) -> Symptom | None:
     ratio = small / large
     text = f"The gradient of {first.name} is {ratio:.1e} times that of {last.name}, per weight."
     return Symptom("gradient-vanishes", text, ratio, limit, min(1.0, 0.4 + 0.2 * math.log10(limit / max(ratio, 1e-9))), first.name, first.place)
+
+
+def gradient_fades_in_time(view: View) -> Symptom | None:
+    """The recurrence that reaches farthest counts: the network can make use of that one."""
+    limit = view.thresholds.get("gradient-fades-in-time", 1e-4)
+    reaches: dict[str, list[float]] = {}
+    for r in view.recording.recurrences:
+        if r.step >= view.since and math.isfinite(r.reach):
+            reaches.setdefault(r.module, []).append(r.reach)
+    if not reaches:
+        return None
+    reach, name = max((float(np.median(found)), name) for name, found in reaches.items())
+    if reach >= limit:
+        return None
+    r = next(r for r in view.recording.recurrences if r.module == name)
+    text = f"Of the gradient at the end of the {r.length} steps of time of {name} ({r.type}), {reach:.0e} comes back to the first quarter."
+    return Symptom("gradient-fades-in-time", text, reach, limit, float(np.clip(0.3 + 0.7 * math.log10(limit / max(reach, 1e-12)) / 3, 0.3, 1.0)), name, r.place)
 
 
 def gradient_zero(view: View) -> Symptom | None:
@@ -100,4 +118,4 @@ def gradient_nonfinite(view: View) -> Symptom | None:
     return Symptom("gradient-nonfinite", f"Gradients hold NaN or infinite values from step {bad[0]} on, in {len(bad)} steps.", float(bad[0]))
 
 
-DETECTORS = (gradient_vanishes, gradient_zero, gradient_explodes, gradient_nonfinite)
+DETECTORS = (gradient_vanishes, gradient_fades_in_time, gradient_zero, gradient_explodes, gradient_nonfinite)

@@ -18,6 +18,7 @@ INFO = (
     SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values.", fact=True),
     SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another.", fact=True),
     SymptomInfo("ids-as-magnitudes", "inputs", "Whole numbers that look like ids are turned into real numbers and enter a layer as they are.", 8.0, "Range of the values; they must not thin out upwards, as counts do, and nothing looks them up in a table.", fact=True),
+    SymptomInfo("target-outliers", "inputs", "A few targets lie very many robust deviations away.", 50.0, "As for the inputs."),
     SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 5 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip
 
@@ -165,4 +166,14 @@ def input_outliers(view: View) -> Symptom | None:
     return None
 
 
-DETECTORS = (input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, ids_as_magnitudes, input_outliers)
+def target_outliers(view: View) -> Symptom | None:
+    """Extreme targets in few rows, of a loss that counts an error by its size."""
+    limit = view.thresholds.get("target-outliers", 50.0)
+    for labels in view.recording.labels:
+        if labels.task == "real" and labels.outlier_size > limit and 0 < labels.outliers < 0.05:
+            text = f"{labels.outliers:.2%} of the targets lie more than 20 robust deviations away, the farthest {labels.outlier_size:.4g}."
+            return Symptom("target-outliers", text, labels.outlier_size, limit, min(1.0, math.log10(labels.outlier_size / limit) + 0.3), "labels")
+    return None
+
+
+DETECTORS = (target_outliers, input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, ids_as_magnitudes, input_outliers)

@@ -23,13 +23,9 @@ INFO = (
     SymptomInfo("frozen-parameters", "loop", "Parameters of the model have requires_grad off.", 0.02, "Their share of the model's numbers."),
     SymptomInfo("frozen-from-scratch", "loop", "Frozen, or left out of the optimiser, while still at a fresh random initialisation.", 0.3, "Share of the frozen numbers whose distribution is that of a standard initialisation."),
     SymptomInfo("maximises", "loop", "The optimiser is told to maximise."),
-    SymptomInfo("clip-cuts", "loop", "Clipping cuts nearly every gradient to a small part of itself.", 0.02, "Median of what clipping leaves; clipping as a safety net leaves most steps whole."),
-    SymptomInfo("rate-decays-away", "loop", "The schedule takes the learning rate to a negligible part of its height within the probe.", 0.01, "Median rate of the steps over the highest one; linear, cosine and one-cycle schedules have about a half."),
     SymptomInfo("same-batch", "loop", "Every step sees the same few samples of a larger data set.", 4.0, "Samples of the loader's data set, or of a validation pass where rows are taken by hand, over the different ones that were trained on."),
     SymptomInfo("likelihood-minimised", "loop", "A log-likelihood is lowered.", 0.0, "Level of the loss: the logarithm of a probability is below zero, its negative above."),
-    SymptomInfo("decay-dominates", "loop", "Weight decay pulls harder on the weights than the loss does.", 2.0, "Decay times weight over gradient, median over weight matrices and looks (TheDeepChecker's over-regularisation)."),
     SymptomInfo("accumulates-unscaled", "loop", "Several backward calls of the same loss add up to one step, and nothing divides by their number.", 2.0, "Backward calls a step; two already double the step of SGD."),
-    SymptomInfo("dropout-strong", "loop", "Dropout leaves next to nothing of the signal.", 0.8, "Probability; half is the usual most, and 0.8 what the original paper drops where it kept a fifth of the inputs."),
     SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
@@ -293,35 +289,6 @@ def maximises(view: View) -> Symptom | None:
     return None
 
 
-def clip_cuts(view: View) -> Symptom | None:
-    """By how much clipping shortens the gradient."""
-    limit = view.thresholds.get("clip-cuts", 0.02)
-    kept = [s.clip / s.unclipped_norm for s in view.steps_seen if s.clip and s.unclipped_norm and math.isfinite(s.unclipped_norm)]
-    if len(kept) < 10 or float(np.median(kept)) > limit:
-        return None
-    value = float(np.median(kept))
-    text = f"Clipping to {view.steps_seen[-1].clip or kept[-1]:.3g} leaves {value:.2%} of the gradient's norm in the median step."
-    return Symptom("clip-cuts", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(limit / max(value, 1e-9))), "", view.place_of("clip"))
-
-
-def rate_decays_away(view: View) -> Symptom | None:
-    """Most steps are made at a rate that moves nothing."""
-    limit = view.thresholds.get("rate-decays-away", 0.01)
-    n = len(view.recording.steps)
-    if not view.recording.optimizers or n < 30 or not view.recording.schedulers + view.recording.settings:
-        return None
-    index = view.recording.optimizers[-1].index
-    rates = [r for s in range(view.since, view.since + len(view.steps_seen), max(1, n // 60)) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
-    if len(rates) < 10 or max(rates) <= 0 or rates.index(max(rates)) > len(rates) // 3:
-        return None
-    value = float(np.median(rates)) / max(rates)
-    if value >= limit:
-        return None
-    place = next((s.place for s in view.recording.schedulers if s.place), None)
-    text = f"The learning rate falls from {max(rates):.3g} to {rates[-1]:.3g} within {len(view.steps_seen)} steps; half of them are made below {value:.1%} of it."
-    return Symptom("rate-decays-away", text, value, limit, 1.0, "", place)
-
-
 def likelihood_minimised(view: View) -> Symptom | None:
     """Log-probabilities are summed up or averaged, nothing changes their sign, and the loss is negative."""
     limit = view.thresholds.get("likelihood-minimised", 0.0)
@@ -384,22 +351,6 @@ def _is_binary(f: Features) -> bool:
     return min(f.min, default=1) >= 0 and max(f.max, default=0) <= 1 and bool(np.allclose(std**2, mean * (1 - mean), atol=1e-3))
 
 
-def decay_dominates(view: View) -> Symptom | None:
-    """Coupled or decoupled, decay of this size wins over the loss."""
-    limit = view.thresholds.get("decay-dominates", 2.0)
-    decays = {i: float(g.settings.get("weight_decay") or 0.0) for o in view.recording.optimizers for g in o.groups for i in g.parameters}
-    indices = {p.index for p in view.weights()} & {i for i, d in decays.items() if d > 0}
-    ratios = [decays[x.parameter] * x.weight / x.gradient for s in view.samples for x in s.parameters if x.parameter in indices and x.gradient]
-    if len(ratios) < 6 or max(decays.values()) < 0.02:
-        return None
-    value = float(np.median(ratios))
-    if not math.isfinite(value) or value < limit:
-        return None
-    optimizer = view.recording.optimizers[0]
-    text = f"Weight decay {max(decays.values()):.3g} pulls on the weights {value:.1f} times as hard as the loss does."
-    return Symptom("decay-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "", optimizer.place)
-
-
 def accumulates_unscaled(view: View) -> Symptom | None:
     """The same loss each time (several losses are several terms), and no quotient or product between it and backward."""
     limit = view.thresholds.get("accumulates-unscaled", 2.0)
@@ -412,17 +363,6 @@ def accumulates_unscaled(view: View) -> Symptom | None:
     k = float(np.median(counts))
     place = view.place_of("backward")
     return Symptom("accumulates-unscaled", f"Each step adds up the gradients of {k:g} backward calls, of a loss that is not divided by {k:g}.", k, limit, float(np.clip(0.3 + 0.3 * math.log2(k / limit + 1), 0.3, 1.0)), "", place)
-
-
-def dropout_strong(view: View) -> Symptom | None:
-    """The strongest dropout layer that ran."""
-    limit = view.thresholds.get("dropout-strong", 0.8)
-    found = [(p, m) for m in view.recording.modules if "Dropout" in m.type and isinstance(p := m.settings.get("p"), (int, float)) and p >= limit]
-    if not found:
-        return None
-    p, m = max(found, key=lambda pair: pair[0])
-    many = f", as do {len(found) - 1} more" if len(found) > 1 else ""
-    return Symptom("dropout-strong", f"{m.name} drops {p:.0%} of its inputs in training{many}.", float(p), limit, float(np.clip(0.4 + 4 * (p - limit), 0.4, 1.0)), m.name, m.place)
 
 
 def evaluates_in_training_mode(view: View) -> Symptom | None:
@@ -448,6 +388,5 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
 
 DETECTORS = (
     gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, loss_rebuilt, optimizer_holds_strangers,
-    frozen_parameters, frozen_from_scratch, maximises, clip_cuts, rate_decays_away, same_batch, likelihood_minimised, decay_dominates, accumulates_unscaled, dropout_strong,
-    evaluates_in_training_mode, eval_mode,
+    frozen_parameters, frozen_from_scratch, maximises, same_batch, likelihood_minimised, accumulates_unscaled, evaluates_in_training_mode, eval_mode,
 )  # fmt: skip

@@ -15,7 +15,15 @@ INFO = (
     SymptomInfo("momentum-long", "settings", "Momentum averages over a good part of the whole run.", 0.25, "1 / (1 - momentum), the number of steps that it remembers, over the steps of the run; 0.9 remembers ten.", fact=True),
     SymptomInfo("short-run", "settings", "The script itself ended after very few steps.", 100.0, "Optimiser steps; the first hundred of most runs are spent on leaving the start.", fact=True),
     SymptomInfo("ended-falling", "settings", "The script itself ended while the loss was falling fast.", 0.05, "Share of its level lost over the last third of the steps, beyond its noise."),
+    SymptomInfo("clip-cuts", "settings", "Clipping cuts nearly every gradient to a small part of itself.", 0.02, "Median of what clipping leaves; clipping as a safety net leaves most steps whole.", fact=True),
+    SymptomInfo("rate-decays-away", "settings", "The schedule takes the learning rate to a negligible part of its height within the probe.", 0.01, "Median rate of the steps over the highest one; linear, cosine and one-cycle schedules have about a half.", fact=True),
+    SymptomInfo("decay-dominates", "settings", "Weight decay pulls harder on the weights than the loss does.", 2.0, "Decay times weight over gradient, median over weight matrices and looks (TheDeepChecker's over-regularisation).", fact=True),
+    SymptomInfo("dropout-strong", "settings", "Dropout leaves next to nothing of the signal.", 0.8, "Probability; half is the usual most, and 0.8 what the original paper drops where it kept a fifth of the inputs.", fact=True),
+    SymptomInfo("few-negatives", "settings", "Each sample is told apart from the others of its batch, and there are hardly any.", 8.0, "Samples in a batch; contrastive losses rank a pair against all others that came with it, hundreds as a rule (Chen et al. 2020).", fact=True),
+    SymptomInfo("rate-never-arrives", "settings", "The script itself ended while its warm-up was still raising the learning rate.", 1.2, "Rate of the last step over that of the step at two thirds: a rate that has arrived is level there.", fact=True),
+    SymptomInfo("full-batch-optimizer", "settings", "An optimiser that compares gradients from step to step is given another small batch each time.", 0.5, "Share of the data in a batch; Rprop and LBFGS were made for the whole of it.", fact=True),
 )  # fmt: skip
+_COMPARING = ("Rprop", "LBFGS")
 _MANY = 64  # samples of which one or two are few
 _PATIENT = 100  # steps
 _LARGE = 500  # samples that are worth several batches
@@ -112,4 +120,104 @@ def ended_falling(view: View) -> Symptom | None:
     return Symptom("ended-falling", text, drop / level, limit, float(np.clip(0.4 + 3 * (drop / level - limit), 0.4, 1.0)))
 
 
-DETECTORS = (batch_tiny, few_updates, momentum_long, short_run, ended_falling)
+def clip_cuts(view: View) -> Symptom | None:
+    """By how much clipping shortens the gradient."""
+    limit = view.thresholds.get("clip-cuts", 0.02)
+    kept = [s.gradient_norm / s.unclipped_norm for s in view.steps_seen if s.clip and s.gradient_norm and s.unclipped_norm and math.isfinite(s.unclipped_norm)]
+    if len(kept) < 10 or float(np.median(kept)) > limit:
+        return None
+    value = float(np.median(kept))
+    text = f"Clipping to {view.steps_seen[-1].clip or kept[-1]:.3g} leaves {value:.2%} of the gradient's norm in the median step."
+    return Symptom("clip-cuts", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(limit / max(value, 1e-9))), "", view.place_of("clip"))
+
+
+def rate_decays_away(view: View) -> Symptom | None:
+    """Most steps are made at a rate that moves nothing."""
+    limit = view.thresholds.get("rate-decays-away", 0.01)
+    n = len(view.recording.steps)
+    if not view.recording.optimizers or n < 30 or not view.recording.schedulers + view.recording.settings:
+        return None
+    rates = _rates(view)
+    if len(rates) < 10 or max(rates) <= 0 or rates.index(max(rates)) > len(rates) // 3:
+        return None
+    value = float(np.median(rates)) / max(rates)
+    if value >= limit:
+        return None
+    place = next((s.place for s in view.recording.schedulers if s.place), None)
+    text = f"The learning rate falls from {max(rates):.3g} to {rates[-1]:.3g} within {len(view.steps_seen)} steps; half of them are made below {value:.1%} of it."
+    return Symptom("rate-decays-away", text, value, limit, 1.0, "", place)
+
+
+def decay_dominates(view: View) -> Symptom | None:
+    """Coupled or decoupled, decay of this size wins over the loss."""
+    limit = view.thresholds.get("decay-dominates", 2.0)
+    decays = {i: float(g.settings.get("weight_decay") or 0.0) for o in view.recording.optimizers for g in o.groups for i in g.parameters}
+    indices = {p.index for p in view.weights()} & {i for i, d in decays.items() if d > 0}
+    ratios = [decays[x.parameter] * x.weight / x.gradient for s in view.samples for x in s.parameters if x.parameter in indices and x.gradient]
+    if len(ratios) < 6 or max(decays.values()) < 0.02:
+        return None
+    value = float(np.median(ratios))
+    if not math.isfinite(value) or value < limit:
+        return None
+    optimizer = view.recording.optimizers[0]
+    text = f"Weight decay {max(decays.values()):.3g} pulls on the weights {value:.1f} times as hard as the loss does."
+    return Symptom("decay-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "", optimizer.place)
+
+
+def dropout_strong(view: View) -> Symptom | None:
+    """The strongest dropout layer that ran."""
+    limit = view.thresholds.get("dropout-strong", 0.8)
+    found = [(p, m) for m in view.recording.modules if "Dropout" in m.type and isinstance(p := m.settings.get("p"), (int, float)) and p >= limit]
+    if not found:
+        return None
+    p, m = max(found, key=lambda pair: pair[0])
+    many = f", as do {len(found) - 1} more" if len(found) > 1 else ""
+    return Symptom("dropout-strong", f"{m.name} drops {p:.0%} of its inputs in training{many}.", float(p), limit, float(np.clip(0.4 + 4 * (p - limit), 0.4, 1.0)), m.name, m.place)
+
+def few_negatives(view: View) -> Symptom | None:
+    """Of targets that are places in the batch."""
+    limit = view.thresholds.get("few-negatives", 8.0)
+    labels = view.labels
+    sizes = [s.batch for s in view.steps_seen if s.batch]
+    if labels is None or not labels.positional or not sizes or not (size := float(np.median(sizes))) <= limit:
+        return None
+    text = f"The targets are places in the batch, and a batch has {size:g}: each sample is told apart from {size - 1:g} other{'s' if size != 2 else ''}."
+    return Symptom("few-negatives", text, size, limit, float(np.clip(1.0 - (size - 4) / 8, 0.5, 1.0)), "batch", view.main_loss.place if view.main_loss else None)
+
+
+def _rates(view: View) -> list[float]:
+    """Learning rate of the last optimiser's first group at some sixty steps."""
+    index, n = view.recording.optimizers[-1].index, len(view.steps_seen)
+    return [r for s in range(view.since, view.since + n, max(1, n // 60)) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
+
+
+def rate_never_arrives(view: View) -> Symptom | None:
+    """Rising from the first step to the last, of a run that nobody cut off."""
+    limit = view.thresholds.get("rate-never-arrives", 1.2)
+    if not view.recording.optimizers or not _ended_by_itself(view) or len(view.steps_seen) < 20:
+        return None
+    rates = _rates(view)
+    if len(rates) < 10 or rates != sorted(rates) or not rates[-1] > limit * rates[2 * len(rates) // 3]:
+        return None
+    place = next((s.place for s in view.recording.schedulers if s.place), None)
+    text = f"The learning rate was still rising, from {rates[0]:.3g} to {rates[-1]:.3g}, when the script ended after {len(view.steps_seen)} steps."
+    return Symptom("rate-never-arrives", text, rates[-1] / max(rates[2 * len(rates) // 3], 1e-30), limit, 1.0, "optimiser", place)
+
+
+def full_batch_optimizer(view: View) -> Symptom | None:
+    """By the kind of an optimiser that steps, and what it is given."""
+    limit = view.thresholds.get("full-batch-optimizer", 0.5)
+    used = {i for s in view.steps_seen for i in s.optimizers}
+    o = next((o for o in view.recording.optimizers if o.index in used and o.type in _COMPARING), None)
+    sizes, there = [s.batch for s in view.steps_seen if s.batch], _data(view)
+    if o is None or not sizes or there < _MANY or float(np.median(sizes)) > limit * there:
+        return None
+    size = float(np.median(sizes))
+    text = f"{o.type} sets its steps by how the gradient changes from one to the next, and each of its gradients comes from another {size:g} of some {there:,} samples."
+    return Symptom("full-batch-optimizer", text, size / there, limit, 1.0, "optimiser", o.place)
+
+
+DETECTORS = (
+    batch_tiny, few_updates, momentum_long, short_run, ended_falling, clip_cuts, rate_decays_away, decay_dominates, dropout_strong, rate_never_arrives,
+    full_batch_optimizer, few_negatives,
+)  # fmt: skip

@@ -107,7 +107,10 @@ def not_log_probabilities(view: View) -> Symptom | None:
             continue
         ops = head(loss)
         if ops and ops[0].op == "LogSoftmax":
-            continue  # over another axis: softmax-wrong-axis tells
+            if _same_layout(loss):
+                continue  # softmax-wrong-axis tells
+            text = f"nll_loss is given log-probabilities whose exponentials add up to anything but 1 over the classes (off by {p.log_row_sum_spread:.2g}): the log-softmax ran over another axis."
+            return Symptom("not-log-probabilities", text, p.log_row_sum_spread, limit, 1.0, ops[0].module, _place(loss, ops[0]))
         kind = "probabilities" if p.row_sum_spread is not None and p.row_sum_spread < 0.01 else "raw outputs"
         text = f"nll_loss wants log-probabilities and is given {kind} between {p.min or 0:.3g} and {p.max or 0:.3g}; nothing keeps it from falling without bound."
         return Symptom("not-log-probabilities", text, p.log_row_sum_spread, limit, 1.0, "", _place(loss, ops[0] if ops else None))

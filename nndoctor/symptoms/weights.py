@@ -24,6 +24,7 @@ INFO = (
     SymptomInfo("half-weights", "weights", "The weights that are optimised are kept in half precision, or rounded to it between steps.", fact=True),
     SymptomInfo("updates-undone", "weights", "Between two steps, weights are put back where they were before the first.", 0.3, "Share of the numbers that a step moved, median over the looks; where nothing but the optimiser writes weights it is 0."),
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
+    SymptomInfo("loss-shrinks-weights", "weights", "The gradient of the loss points along the weights themselves, in every layer: a term of the loss pulls them to zero.", 0.4, "Cosine of gradient and weight, median over weight matrices and the first looks; a loss on outputs alone stays below 0.2.", fact=True),
 )  # fmt: skip
 
 
@@ -241,4 +242,20 @@ def gradients_underflow(view: View) -> Symptom | None:
     return Symptom("gradients-underflow", text, share, limit, 1.0, "", loss.place)
 
 
-DETECTORS = (gradients_underflow, weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow, updates_round_away, half_weights, updates_undone)
+def loss_shrinks_weights(view: View) -> Symptom | None:
+    """A penalty on the weights, written into the loss. The first looks count: later on it may stand in balance with the rest."""
+    limit = view.thresholds.get("loss-shrinks-weights", 0.4)
+    matrices = {p.index for p in _hidden_weights(view)}
+    looks = [[x.inward for x in s.parameters if x.parameter in matrices and x.inward is not None] for s in view.samples[:4]]
+    medians = [float(np.median(found)) for found in looks if len(found) >= 2]
+    if len(medians) < 2 or not (value := float(np.median(medians))) >= limit:
+        return None
+    text = f"In the first looks the gradient points along the weights themselves (cosine {value:.2f}, median over {len(matrices)} weight tensors): whatever the data say, a step shrinks them."
+    place = view.main_loss.place if view.main_loss is not None else None
+    return Symptom("loss-shrinks-weights", text, value, limit, min(1.0, 0.5 + 2 * (value - limit)), "loss", place)
+
+
+DETECTORS = (
+    gradients_underflow, weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow,
+    updates_round_away, half_weights, updates_undone, loss_shrinks_weights,
+)  # fmt: skip
