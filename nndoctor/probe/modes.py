@@ -7,10 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nndoctor.probe import stats
 from nndoctor.probe.registry import Model, Registry
 from nndoctor.record.model import ModuleMode
 
 _MOST = 300  # layers
+_MOST_NORMS = 8  # that are asked in a validation pass
+_PASSES = 64  # forwards without gradient in which they are
 
 
 class ModeWatch:
@@ -19,6 +22,9 @@ class ModeWatch:
     def __init__(self, emit: Callable[[Any], None], registry: Registry) -> None:
         self._emit, self._registry = emit, registry
         self._modes: dict[str, ModuleMode] = {}
+        self._asked: list[tuple[str, nn.Module, Tensor, Tensor]] = []  # before a forward: running mean and variance
+        self._distances: dict[str, list[float]] = {}
+        self._passes = 0
 
     def note(self, model: Model, module: nn.Module, step: int) -> None:
         """A forward of `model`, which is `module`, with gradients on."""
@@ -39,8 +45,33 @@ class ModeWatch:
                 mode.evaluating += 1
                 mode.first_off = mode.first_off or step
 
+    def before_evaluation(self, model: Model, module: nn.Module) -> None:
+        """A forward without gradient is about to be made, with the model's flag on or off."""
+        self._asked.clear()
+        if not module.training or self._passes >= _PASSES:
+            return
+        parts = [(name, part) for name, ref in model.sensitive if isinstance(part := ref(), nn.modules.batchnorm._BatchNorm) and part.training]
+        for name, part in parts[:_MOST_NORMS]:
+            if part.running_mean is not None and part.running_var is not None and part.momentum:
+                self._asked.append((name, part, part.running_mean.clone(), part.running_var.clone()))
+
+    def after_evaluation(self) -> None:
+        """... was made: how far did the batch pull the running mean? Waits for the device."""
+        self._passes += bool(self._asked)
+        for name, part, mean, variance in self._asked:
+            moved = part.running_mean
+            if isinstance(moved, Tensor) and isinstance(part.momentum, float):
+                distance = (moved - mean) / (part.momentum * (variance + 1e-5).sqrt())
+                self._distances.setdefault(name, []).append(stats.number(distance.square().mean().sqrt()))
+        self._asked.clear()
+
     def finish(self) -> None:
         """Write what was counted."""
+        for name, mode in self._modes.items():
+            late = self._distances.get(name, [])
+            late = late[len(late) // 2 :]
+            if late:
+                mode.strange = sorted(late)[len(late) // 2]
         for mode in self._modes.values():
             self._emit(mode)
 

@@ -21,6 +21,7 @@ _ENOUGH_TO_JUDGE = 80  # rows a third, of which a quarter is twenty
 _MOST_CODES, _FEWEST_CODES, _MOST_VALUES = 64, 5, 60  # columns that are looked at; values that a column of codes has
 _MANY_FEATURES = 20  # of which most may be irrelevant
 _FEW_RELEVANT = 0.3
+_MOST_CLASSES = 20  # that whole-numbered targets are taken for
 _TAIL = 8.0  # robust deviations, as for the inputs' eight plain ones
 _SHIFTS = (1, -1, 2, -2, 3, -3)
 
@@ -54,6 +55,8 @@ def compare(loss: int, task: str, rows: Rows) -> Reference | None:
     _try_categories(x, y, fit, classes, reference)
     if classes:
         _judge_sureness(x, y, reference)
+    else:
+        _try_classes(x, rows.y, fit, reference)
     if rows.raw is not None:
         _try_local(rows.raw, y, fit, classes, reference)
     if reference.best - constant < reference.chance * 2:
@@ -185,6 +188,17 @@ def _try_categories(x: _Array, y: _Array, fit: _Array, classes: bool, reference:
         return
     table = np.concatenate(parts, axis=1)
     reference.encoded, reference.codes = _linear(table - table[fit].mean(0), y, fit, classes, (1.0, 10.0, 100.0)), codes
+
+
+def _try_classes(x: _Array, targets: _Array, fit: _Array, reference: Reference) -> None:
+    """Few whole numbers, once more as classes: a map that is linear tells classes apart in any order, and amounts in theirs only."""
+    flat = targets.reshape(len(targets), -1)
+    if flat.shape[1] != 1 or not 3 <= len(np.unique(flat)) <= _MOST_CLASSES or not (flat == np.round(flat)).all():
+        return
+    y = _targets(flat[:, 0], True)
+    if y is not None:
+        common = float((y[~fit].argmax(1) == y[fit].mean(0).argmax()).mean())
+        reference.as_classes = (_linear(x, y, fit, True, (1.0, 30.0, 1000.0)) - common) / max(1.0 - common, 1e-9)
 
 
 def _try_local(raw: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:

@@ -236,6 +236,8 @@ class Session:
         self._register_stepper()
         if model is not None and model.has_parameters:
             self._before_forward(gradients)
+            if not gradients:
+                self.modes.before_evaluation(model, module)
         return model
 
     def _before_forward(self, gradients: bool) -> None:
@@ -264,6 +266,7 @@ class Session:
         rows = stats.batch_size(x) if x is not None else None
         self.calls.note("forward" if gradients else "evaluate")
         if not gradients:
+            self.modes.after_evaluation()
             if not self.evaluation.open:
                 self._evaluated_at.append(self.steps)
             if not self._is_routine():

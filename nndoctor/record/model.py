@@ -475,6 +475,7 @@ class Reference:
     encoded: float | None = None  # best linear score with the columns of few evenly spaced values taken as categories
     codes: int = 0  # how many such columns there are
     local: float | None = None  # best linear score with features of place and order, where rows may have either
+    as_classes: float | None = None  # few whole-numbered targets: what a linear map makes of them as classes, 0 (a constant) to 1
     blind: bool = False  # whether no layer of the model knows of place or order
 
     @property
@@ -522,6 +523,7 @@ class ModuleMode:
     first_off: int | None  # step of the first training forward in eval mode
     root_training: int  # training forwards in which the whole model's flag was on
     fresh: bool = True  # batch norm: running statistics still at their first values
+    strange: float | None = None  # batch norm in validation with its flag on: distance of the batch's mean from the running one, in deviations
     place: Place | None = None
 
 

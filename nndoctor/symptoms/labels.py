@@ -19,6 +19,7 @@ INFO = (
     SymptomInfo("signal-after-shift", "labels", "Targets fit the inputs once they are moved by a row or two."),
     SymptomInfo("few-samples", "labels", "The run sees the same few samples again and again.", 200.0, "Distinct samples, as estimated from repeats."),
     SymptomInfo("sure-and-wrong", "labels", "A simple learner is wrong nearly as often where it is sure as elsewhere: labels contradict their surroundings everywhere.", 0.6, "Error of its surest quarter over that of all; classes that overlap stay below 0.45 and reach 0.7 once a fifth of the labels is wrong."),
+    SymptomInfo("classes-without-order", "labels", "Targets of a regression are told apart as classes far better than they are put in order as amounts.", 0.15, "A linear map's score on them as classes above its R2, on the scale where a constant is 0 and a perfect score 1: ratings and counts are below zero."),
     SymptomInfo("codes-as-numbers", "labels", "Columns of few evenly spaced values say much more of the target as categories than as numbers.", 0.1, "What a linear map gains by indicators over the best simple learner on the numbers, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("batches-differ", "labels", "Each batch holds other targets than the next: they come in the order of something.", 0.3, "Share of the targets' variance that lies between batches (adjusted eta squared); 0 for batches drawn at random."),
     SymptomInfo("one-label", "labels", "Every target names the same class.", 50.0, "Targets seen, of a network with an output for each of several classes or for yes and no.", fact=True),
@@ -196,6 +197,19 @@ def codes_as_numbers(view: View) -> Symptom | None:
     return Symptom("codes-as-numbers", text, gap, limit, float(np.clip(0.5 + 2 * gap, 0.5, 1.0)), "input")
 
 
+def classes_without_order(view: View) -> Symptom | None:
+    """Class numbers under a squared error: neighbours in number are no neighbours in kind."""
+    limit = view.thresholds.get("classes-without-order", 0.15)
+    r = view.reference
+    if r is None or r.task != "real" or r.as_classes is None or r.linear is None:
+        return None
+    gap = r.as_classes - max(r.linear, 0.0)
+    if not gap >= limit:
+        return None
+    text = f"Taken as classes, a linear map tells the targets apart with a score of {r.as_classes:.2f}; as amounts it reaches R2 {r.linear:.2f} (0: a constant, 1: perfect)."
+    return Symptom("classes-without-order", text, gap, limit, float(np.clip(0.5 + gap, 0.5, 1.0)), "labels")
+
+
 def batches_differ(view: View) -> Symptom | None:
     """Sorted by class, by target or by source."""
     limit = view.thresholds.get("batches-differ", 0.3)
@@ -232,5 +246,5 @@ def twins_disagree(view: View) -> Symptom | None:
 
 
 DETECTORS = (
-    one_label, twins_disagree, class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples, sure_and_wrong, codes_as_numbers, batches_differ,
+    one_label, twins_disagree, class_imbalance, predicts_one_class, minority_ignored, no_signal, signal_present, signal_nonlinear, signal_after_shift, few_samples, sure_and_wrong, codes_as_numbers, classes_without_order, batches_differ,
 )  # fmt: skip

@@ -30,6 +30,7 @@ INFO = (
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
 _COME_AND_GO = 3  # tensors of one name
+_STRANGE = 0.7  # deviations; a batch of eight rows like the others strays by 0.35, one of a single class by about 1
 _THINS = 0.2  # share of units that dropout leaves out, from which validation under it is plainly worse
 _LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log", "Logsumexp"})
 # What leaves the sign of its input as it is.
@@ -380,6 +381,10 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
     # Dropout thins validation as it does training; batch norm harms it where the batches are small or of another kind.
     dropped = max((float(m.settings.get("p", 0.0)) for m in view.recording.modules if "Dropout" in m.type), default=0.0)
     strength = 0.9 if dropped >= _THINS else 0.1
+    strange = max((m.strange for m in view.recording.modes if m.strange is not None and math.isfinite(m.strange)), default=0.0)
+    if strange >= _STRANGE:
+        text += f"; the batches' means lie {strange:.2g} deviations from the running ones"
+        strength = max(strength, min(1.0, strange))
     if view.skill is not None and view.validation_skill is not None:
         text += f"; validation scores {view.validation_skill:.2f}, training {view.skill:.2f}"
         strength = float(np.clip((view.skill - view.validation_skill) / 0.15, strength, 1.0))

@@ -14,7 +14,10 @@ INFO = (
     SymptomInfo("validation-shifted", "validation", "Validation inputs have another location or scale than the training inputs.", 1.0, "Distance of the means in training deviations, root mean square over features and beyond four standard errors, or the median feature's scale off by a factor of e.", fact=True),
     SymptomInfo("validation-overlaps", "validation", "Rows that the script validates on were trained on.", 0.1, "Share of validation rows, compared bit by bit; a few twins occur in honest data, and equal rows of whole numbers may be chance.", fact=True),
     SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
+    SymptomInfo("validation-below-first-sight", "validation", "Validation never comes near what the network makes of training rows that it sees for the first time.", 0.3, "Gap on the scale where a constant is 0 and a perfect score 1, between the second half of the first epoch and the best validation pass; both are rows never seen before, so that learning by heart cannot explain it."),
 )  # fmt: skip
+_FEWEST_LOOKS = 2  # in the second half of the first epoch
+_LEARNT = 0.4  # of a score that a validation can fall short of
 _WHOLE = 0.95  # of a set
 _LUCK = 0.01  # chance of equal rows from which they mean nothing
 _TWINS = 0.05  # share of validation rows that are twins, where the rows were copied before they were split
@@ -75,4 +78,22 @@ def validation_never_learns(view: View) -> Symptom | None:
     return Symptom("validation-never-learns", text, max(skills), limit, 1.0, "validation")
 
 
-DETECTORS = (validation_never_learns, validation_shifted, validation_overlaps)
+def validation_below_first_sight(view: View) -> Symptom | None:
+    """Of the model that is trained, where an epoch is long enough to have learnt something by its end."""
+    limit = view.thresholds.get("validation-below-first-sight", 0.3)
+    seen, batch = view.trained_rows, [s.batch * max(1, s.backwards) for s in view.steps_seen if s.batch]
+    if seen is None or not seen.distinct or not batch:
+        return None
+    epoch = view.since + seen.distinct / float(np.median(batch))
+    looks = [score for s in view.samples if (epoch + view.since) / 2 <= s.step <= epoch and (score := view.sample_skill(s)) is not None]
+    passes = [e.model == seen.model for e in view.evaluations if e.step >= epoch * 0.9]
+    if len(looks) < _FEWEST_LOOKS or not passes or not all(passes) or not view.validation_skills:
+        return None
+    first, best = float(np.mean(looks)), max(view.validation_skills)
+    if first < _LEARNT or not first - best >= limit:
+        return None
+    text = f"On training rows that it saw for the first time, at the end of the first epoch, the network scored {first:.2f}; in validation it never does better than {best:.2f} (0: a constant, 1: perfect)."
+    return Symptom("validation-below-first-sight", text, first - best, limit, float(np.clip(0.5 + first - best, 0.5, 1.0)), "validation", view.evaluations[-1].place)
+
+
+DETECTORS = (validation_below_first_sight, validation_never_learns, validation_shifted, validation_overlaps)

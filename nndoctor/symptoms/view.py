@@ -295,6 +295,14 @@ class View:
             return found
         return [1.0 - float(loss) / self.constant for loss in self.validation[:, 1]]
 
+    def sample_skill(self, sample: Sample) -> float | None:
+        """`skill` of the training batch of one look."""
+        if self.is_classification:
+            if sample.accuracy is None or self.chance is None or self.chance >= 0.995:
+                return None
+            return (sample.accuracy - self.chance) / (1.0 - self.chance)
+        return sample.r2
+
     # --- parameters -------------------------------------------------------------------------------------------
 
     @cached_property
