@@ -35,7 +35,8 @@ def bottleneck(view: View) -> Symptom | None:
     # Classes exclude each other, and ten of them fit into three numbers; labels that do not need a direction each.
     wanted = min(answers, _ENOUGH) * (2 if labels.task == "multilabel" else 1)
     matrices = [p for p in view.weights() if p.index in view.reached and p.index in view.optimised]
-    hidden = [(_width(p.shape, p.module_type), p) for p in matrices[:-1]]
+    # A parameter with an axis of one that is no layer's is added to a signal (positions, a class token), not multiplied with it.
+    hidden = [(_width(p.shape, p.module_type), p) for p in matrices[:-1] if p.shape[0] > 1 or p.name.endswith("weight")]
     narrow = [(w, p) for w, p in hidden if w >= 1]
     if wanted < 3 or not narrow:
         return None
