@@ -384,7 +384,7 @@ class Run:
         """Have the processes watched, too, that this one starts to train in."""
         from nndoctor.probe.workers import Workers
 
-        numbers = (0, self._steps, self._seconds, self._grace, self._timeout)
+        numbers = (0, self._steps, self._seconds, self._grace, self._timeout, self._training)
         command = [os.path.abspath(__file__), *map(str, numbers), f"worker={self._role['ranks']}"]
         self._workers = Workers(self._folder, command)
         watch.watch_workers(self._workers)

@@ -177,8 +177,8 @@ def test_hooks_that_raise_leave_the_watch_whole(name: str, examined: Callable[..
     assert (case.steps, []) == (len(outcome.recording.steps), outcome.recording.problems)
 
 
-def test_gradients_by_transforms_are_not_mistaken(examined: Callable[..., Outcome], plain: Callable[..., tuple[int, str]]) -> None:
-    """Weights that torch.func trains make no backward call: the report says what was not seen, and the run is the same."""
+def test_gradients_by_transforms_are_training(examined: Callable[..., Outcome], plain: Callable[..., tuple[int, str]]) -> None:
+    """Weights that torch.func trains make no backward call: the gradients that it hands out are the steps, and the run is the same."""
     outcome = examined(
         HEAD + "from torch.func import functional_call, grad_and_value\nweights = {k: p.detach().clone() for k, p in model.named_parameters()}\n"
         "for _ in range(12):\n    slopes, value = grad_and_value(lambda w: F.cross_entropy(functional_call(model, w, (x,)), y))(weights)\n"
@@ -186,5 +186,5 @@ def test_gradients_by_transforms_are_not_mistaken(examined: Callable[..., Outcom
     )  # fmt: skip
 
     assert plain()[1] == outcome.output
-    assert ("inconclusive", []) == (outcome.diagnosis.verdict, outcome.recording.problems)
-    assert "transforms of torch.func" in outcome.report
+    assert (12, []) == (len(outcome.recording.steps), outcome.recording.problems)
+    assert outcome.diagnosis.verdict != "inconclusive"
