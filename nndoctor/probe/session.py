@@ -316,7 +316,7 @@ class Session:
         self.calls.note("loss")
         if self.pending.calls and not self.pending.calls[-1].training and len(self.pending.calls[-1].losses) < 64:
             self.pending.calls[-1].losses.append((name, value.detach().mean().clone(), rows))
-        known = (name in CLASS_LOSSES or name in BINARY_LOSSES or name in REAL_LOSSES)
+        known = name in CLASS_LOSSES or name in BINARY_LOSSES or name in REAL_LOSSES or name == "kl_div"
         if place is None:
             place = user_place() if self.looking or self.steps < 3 else self.terms.last_place(name)
         source = self.operations.source(target)

@@ -427,5 +427,8 @@ def _binary_entropy(p: float) -> float:
 
 
 def _late(values: list[float | None], mean: Any = np.mean) -> float | None:
-    known = [v for v in values if v is not None and math.isfinite(v)]
-    return float(mean(known[-max(3, len(known) // 3) :])) if known else None
+    """Over the last third of the known values; None where none of them is of the run's second half."""
+    known = [(i, v) for i, v in enumerate(values) if v is not None and math.isfinite(v)]
+    if not known or known[-1][0] < len(values) // 2:
+        return None
+    return float(mean([v for _, v in known[-max(3, len(known) // 3) :]]))
