@@ -66,9 +66,18 @@ class Clear:
         return self.steps >= _LATE * self._steps_wanted and max(recent) < self._control + _SMALL
 
     def _counts_now(self, skill: float) -> bool:
-        """Whether this skill is a cure at equal steps: a run that falls apart later may have been as good until here."""
+        """Whether this skill is a cure at equal steps, beyond what a few looks more may change: a run that falls apart later may have
+        been as good until here, and swing to and fro before.
+        """
         pair = scores(self._change, cut(self._recording, self.steps), self._recording)
-        return pair is not None and self._would_count(skill, pair[0].skill)
+        return pair is not None and self._would_count(skill, (pair[0].skill + max(pair[0].skill, self._best(self.steps))) / 2)
+
+    def _best(self, step: int) -> float:
+        """The best skill that the control had in the second half of its way to a step."""
+        if self._constant is None:
+            return self._control
+        found = [s.accuracy if self.measure == "accuracy" else s.r2 for s in self._recording.samples if step / 2 <= s.step <= step]
+        return max(((v - self._constant) / (1.0 - self._constant) for v in found if v is not None and math.isfinite(v)), default=self._control)
 
     def _would_count(self, skill: float, control: float) -> bool:
         return judge(self._change, control, skill - control) == "confirmed"
