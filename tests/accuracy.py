@@ -28,6 +28,7 @@ from pathlib import Path
 import yaml
 
 from nndoctor.diagnosis.engine import diagnose
+from nndoctor.probe.launch import Limits, Target, watch
 from nndoctor.record import codec
 
 CASES = Path(__file__).parent / "cases"
@@ -156,6 +157,22 @@ def run(case: Case, save: Path | None = None, trials: bool = True) -> Outcome:
     return Outcome(
         case, seconds, said["verdict"], causes, error, untried, confirmed, triable, len(said["trials"]), said["run"]["total_seconds"] or 0.0
     )
+
+
+def look(case: Case, python: str) -> Outcome:
+    """What is said of a script without any trial. `python` runs it; several processes, and the command, are for `run`."""
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="nndoctor-case-") as temporary:
+        shutil.copy(case.script, f"{temporary}/train.py")
+        os.chdir(temporary)
+        try:
+            recording = watch(Target("train.py", python=python), Limits(), None, None)
+        finally:
+            os.chdir(here)
+    diagnosis = diagnose(recording)
+    causes = [s.cause.id for s in diagnosis.suspects if s.severity in GRAVE]
+    error = "" if diagnosis.verdict != "inconclusive" else "; ".join(diagnosis.reasons)
+    return Outcome(case, recording.end.total_seconds if recording.end is not None else 0.0, diagnosis.verdict, causes, error, causes)
 
 
 def _last_line(words: str) -> str:

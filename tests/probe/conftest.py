@@ -20,7 +20,7 @@ from nndoctor.record.model import End, Recording
 from nndoctor.report import json as json_report
 from nndoctor.report import text as text_report
 from nndoctor.report.page import Look
-from tests.probe.nursery import nursery
+from tests.nursery import nursery
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import importlib
 import json
 import os
 import select
@@ -41,14 +42,18 @@ os._exit(os.WEXITSTATUS(status))
 """
 
 
+# What torch's first optimiser imports, and takes torch along.
+TORCH = "torch._dynamo"
+
+
 @contextlib.contextmanager
-def nursery(folder: Path) -> Iterator[str]:
-    """The stand-in's path, in `folder`, while the process that waits is there."""
+def nursery(folder: Path, *libraries: str) -> Iterator[str]:
+    """The stand-in's path, in `folder`, while the process that waits is there, which has imported `libraries` beside torch."""
     address = str(folder / "nursery")
     stand_in = folder / "python"
     stand_in.write_text(_STAND_IN.format(python=sys.executable, address=address))
     stand_in.chmod(0o755)
-    process = subprocess.Popen([sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, __file__, address, TORCH, *libraries], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None and process.stdin is not None
         assert b"ready\n" == process.stdout.readline()
@@ -61,10 +66,10 @@ def nursery(folder: Path) -> Iterator[str]:
 # --- the process that waits ---------------------------------------------------------------------------------------
 
 
-def _serve(address: str) -> bool:
+def _serve(address: str, libraries: list[str]) -> bool:
     """Fork for every stand-in that knocks. Returns True in each fork, and False once standard input ends."""
-    import torch._dynamo  # noqa: F401  (torch is what all this is for; this part of it is imported by the first optimiser)
-
+    for library in libraries:
+        importlib.import_module(library)
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     door.bind(address)
     door.listen()
@@ -128,7 +133,7 @@ def _become(fds: array.array[int], argv: list[str], folder: str, environment: di
 
 
 if __name__ == "__main__":
-    if _serve(sys.argv[1]):  # a fork: be `python argv` from here on
+    if _serve(sys.argv[1], sys.argv[2:]):  # a fork: be `python argv` from here on
         _names = {"__name__": "__main__", "__file__": sys.argv[0], "__loader__": __loader__, "__builtins__": __builtins__}
         _names.update(__doc__=None, __package__=None, __spec__=None, __annotations__={}, __cached__=None)
         sys.modules["__main__"].__dict__.update(_names)
