@@ -363,7 +363,7 @@ def curves(log: Path, train: str, validation: str, **options: Any) -> int:
     reading = checkup.curves(log, train, validation, settings, delivery)
     if reading.verdict == "inconclusive":
         return EXIT_NO_DIAGNOSIS
-    return EXIT_FOUND if any(is_as_severe(f.severity, settings.fail_on) for f in reading.findings) else EXIT_CLEAN
+    return EXIT_FOUND if any(f.severity and is_as_severe(f.severity, settings.fail_on) for f in reading.findings) else EXIT_CLEAN
 
 
 def exit_code(diagnosis: Diagnosis) -> int:
