@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -68,6 +69,7 @@ def test_picture_says_what_was_written() -> None:
     report = "\x1b[1;31mSICK\x1b[0m  a < b & \"c\"\n\n   · ⠉⠉ <text>\n"
     picture, words = drawn(report, "nndoctor check x.py")
 
+    assert "{http://www.w3.org/2000/svg}svg" == ElementTree.fromstring(picture).tag
     assert 'SICK  a < b & "c"\n\n   · ⠉⠉ <text>\n' == words
     assert words.replace("\n\n", "\n") == shown(picture)
 
