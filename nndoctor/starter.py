@@ -60,8 +60,8 @@ def ci_file(host: Host) -> str:
 
 
 def laid_out(directory: Path, host: Host | None, force: bool) -> dict[Path, str]:
-    """The files for a project, each with its text. Without `force`, settings that are there already stay as they are where a
-    job is asked for, and nothing else is replaced.
+    """The files for a project, each with its text. Settings that are there already stay as they are where a job is asked for;
+    no other file is replaced without `force`.
 
     Raises FileError, before anything is written, for a directory that is none and for files that are in the way.
     """
@@ -69,7 +69,7 @@ def laid_out(directory: Path, host: Host | None, force: bool) -> dict[Path, str]
         raise FileError(f"{directory}: no such directory; make it first, or name the folder of your project")
     files = {directory / OWN_FILE: settings_file()}
     if host is not None:
-        files = {path: text for path, text in files.items() if force or not _is_there(path)}
+        files = {path: text for path, text in files.items() if not _is_there(path)}
         files[directory / host.path] = ci_file(host)
     in_the_way = [path for path in files if _is_there(path) and not force]
     if in_the_way:

@@ -83,7 +83,7 @@ def test_both_in_another_directory(project: Path) -> None:
 
 
 def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file in the way is named, with the way out; nothing else is written then. --force replaces it."""
+    """A file in the way is named, with the way out; nothing else is written then. --force replaces what was asked for alone."""
     (project / OWN_FILE).write_text("steps: 7\n", encoding="utf-8")
     (project / ".gitlab-ci.yml").write_text("theirs: {}\n", encoding="utf-8")
     before = files(project)
@@ -92,7 +92,9 @@ def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str
     assert "gitlab-ci.yml: is there already; --show prints what to add to it, --force replaces it" in refused(capsys, "--ci", "gitlab")
     assert before == files(project)
     assert EXIT_CLEAN == run(["init", "--ci", "gitlab", "--force"])
-    assert {OWN_FILE: settings_file(), ".gitlab-ci.yml": ci_file(HOSTS["gitlab"])} == files(project)
+    assert {OWN_FILE: "steps: 7\n", ".gitlab-ci.yml": ci_file(HOSTS["gitlab"])} == files(project)
+    assert EXIT_CLEAN == run(["init", "--force"])
+    assert settings_file() == files(project)[OWN_FILE]
 
 
 def test_a_link_to_nowhere_is_in_the_way(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
