@@ -7,7 +7,7 @@ READY := .venv/ready
 # One thread a process: the scripts are small, and the tests run two at a time.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-all lint accuracy lab calibrate bench clean
+.PHONY: help setup demo test test-all lint docs picture accuracy lab calibrate bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo "make test      style, types and tests"
 	@echo "make test-all  the slow tests as well: every library, every loop"
 	@echo "make lint      style and types only"
+	@echo "make docs      write the pages of causes, and the examples for CI, anew"
+	@echo "make picture   run an example, and put its report into the README"
 	@echo "make accuracy  how often the right cause comes first, on the scripts of tests/cases"
 	@echo "make lab       make and record the laboratory's mutants, outside the repository (an hour)"
 	@echo "make calibrate what the diagnosis makes of them; fits how far its confidence can be trusted"
@@ -45,6 +47,12 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+docs: $(READY)
+	$(BIN)/python -m tests.docs
+
+picture: $(READY)
+	$(BIN)/python -m tests.docs picture
 
 accuracy: $(READY)
 	$(BIN)/python tests/accuracy.py $(ARGS)

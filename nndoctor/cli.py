@@ -14,8 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndoctor.errors import FileError, NndoctorError, UsageError
-from nndoctor.options import COLORS, CONFIG, FILE, ReportCommand, look_of, page_options, read, read_page, report_options
+from nndoctor import completion
+from nndoctor.commands import lookup, setup
+from nndoctor.errors import FileError, NndoctorError
+from nndoctor.manual import COLOR, READS_SETTINGS, Manual, write_examples
+from nndoctor.options import (
+    COLOR_OPTION,
+    CONFIG,
+    FILE,
+    PAGE_FORMATS,
+    ReportCommand,
+    look_of,
+    page_options,
+    read,
+    read_page,
+    report_options,
+)
 from nndoctor.version import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +40,16 @@ EXIT_FOUND = 1  # a diagnosis was made and something at or above --fail-on was f
 EXIT_USAGE = 2  # the command line, the configuration or a named file is wrong
 EXIT_NO_DIAGNOSIS = 3  # too little training was seen, or nndoctor itself failed
 
-_LIST_FORMATS = click.Choice(["text", "json"])  # of what is no diagnosis
+_EXITS = {
+    EXIT_CLEAN: "Nothing as severe as --fail-on was found, or a baseline knows it.",
+    EXIT_FOUND: "Something was found.",
+    EXIT_USAGE: "The command line, a setting or a named file is wrong; one line on stderr says what.",
+    EXIT_NO_DIAGNOSIS: "No diagnosis: too little training was seen, and the report says why.",
+}
+_GITHUB = {
+    "GITHUB_ACTIONS": "Where it is true, the text report annotates the lines of a pull request as well.",
+    "GITHUB_STEP_SUMMARY": "The file to which the evidence is added there.",
+}
 
 
 def main() -> None:
@@ -68,15 +91,22 @@ def _help_hint(context: click.Context | None) -> str:
     return f"see `{context.command_path if context is not None else 'nndoctor'} --help`"
 
 
+_SECTIONS = {
+    "Look at a training run": ("check", "try", "diagnose", "diff", "curves"),
+    "Look something up": ("explain", "causes", "symptoms", "schema"),
+    "Set up": ("init", "completion"),
+}
+
+
 class Commands(click.Group):
-    """A group that notices a script in the place of a command."""
+    """A group that notices a script in the place of a command, and lists its commands by what they are for."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first word names; click refuses a word that names none, in its own words."""
         name = args[0]
-        if self.get_command(ctx, name) is None:
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             from nndoctor.config import suggestion
 
             is_script = name.endswith(".py") or Path(name).exists()
@@ -85,27 +115,33 @@ class Commands(click.Group):
             raise click.UsageError(f"no such command {name!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command with what it does."""
+        width = max(map(len, self.commands))
+        for title, names in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", self.commands[name].short_help or "") for name in names])
 
-def _examples(*lines: str) -> str:
-    """Examples for the end of a help page; \\b keeps click from joining the lines."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What to begin with."""
+        examples = [
+            ("nndoctor check train.py", "What is wrong with this run?"),
+            ("nndoctor check train.py --epochs 5", "What follows the script is the script's."),
+            ("nndoctor explain lr-too-high", "The whole page on a cause that was named."),
+        ]
+        write_examples(formatter, examples)
+        formatter.write_paragraph()
+        formatter.write_text("`nndoctor COMMAND --help` tells options, examples, exit codes, files and environment of each.")
 
 
-@click.group(
-    cls=Commands,
-    no_args_is_help=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=_examples(
-        "nndoctor check train.py                    what is wrong with this run?",
-        "nndoctor check train.py --epochs 5         arguments after the script are the script's",
-        "nndoctor check --save run.jsonl train.py   keep what was seen",
-        "nndoctor diagnose run.jsonl                and judge it again, without torch",
-        "nndoctor explain lr-too-high               the whole page on one cause",
-    ),
-)
+@click.group(cls=Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="nndoctor %(version)s")
 def nndoctor() -> None:
     """A doctor for PyTorch training runs: runs your script, watches it learn, and tells what is wrong with it."""
+
+
+for _command in (lookup.explain, lookup.causes, lookup.symptoms, lookup.schema, setup.init, setup.completion):
+    nndoctor.add_command(_command)
 
 
 @nndoctor.command(
@@ -114,15 +150,19 @@ def nndoctor() -> None:
     # The first word that is no option ends the options: the rest is the script's, whatever it looks like.
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS]",
-    epilog=_examples(
-        "nndoctor check train.py --lr 0.1 --epochs 5",
-        "nndoctor check -m package.train --lr 0.1",
-        "nndoctor check --steps 1000 --seconds 300 train.py",
-        "nndoctor check --format json --quiet train.py > report.json",
-        "nndoctor check --format sarif --output a.sarif --format text train.py",
-        "nndoctor check --write-baseline known.json train.py      and from then on --baseline known.json",
-        "nndoctor check --ignore dataset-too-small,class-imbalance --fail-on error train.py",
-    ),
+    examples=[
+        ("nndoctor check train.py --lr 0.1 --epochs 5", "What follows the script is the script's."),
+        ("nndoctor check -m package.train --lr 0.1", "As python -m."),
+        ("nndoctor check --steps 1000 --seconds 300 train.py", "Look longer."),
+        ("nndoctor check --quiet --format json train.py > report.json", ""),
+        ("nndoctor check --format sarif --output a.sarif --format text train.py", "Two reports: each --output belongs to the --format before it."),
+        ("nndoctor check --write-baseline known.json train.py", "What is known passes from now on, with --baseline known.json."),
+        ("nndoctor check --ignore class-imbalance --fail-on error train.py", ""),
+        ("torchrun --nproc-per-node 2 -m nndoctor check train.py", "Under a launcher: every rank is watched, rank 0 reports."),
+    ],
+    exits={**_EXITS, EXIT_NO_DIAGNOSIS: "No diagnosis: the script raised, exited or ended before enough training was seen; the report says which."},
+    files={**READS_SETTINGS, "SCRIPT": "It is read and run, never written. `# nndoctor: ignore[ID]` at the end of a line silences a finding there."},
+    environment={**COLOR, **_GITHUB, "RANK, WORLD_SIZE": "Set by a launcher: which process of how many this is."},
 )
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in `python -m`.")
 @click.option("--steps", type=int, metavar="N", help="Stop after N optimiser steps ...  [default: 300]")
@@ -138,8 +178,8 @@ def nndoctor() -> None:
 @click.option("--no-fork", is_flag=True, help="Run every trial afresh, also where a fork of the script would do.")
 @click.option("--quiet", is_flag=True, help="Show neither the script's output nor the progress.")
 @report_options
-@click.argument("script")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+@click.argument("script", shell_complete=completion.file)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...", shell_complete=completion.file)
 def check(
     script: str, arguments: tuple[str, ...], module: bool, save: Path | None, quiet: bool, no_trials: bool, no_fork: bool,
     baseline: Path | None, write_baseline: Path | None, **options: Any,
@@ -149,8 +189,7 @@ def check(
     Where something is, the same run is tried again without the cause of each leading suspect; a trial writes no file
     and opens no connection.
 
-    The script's own output appears on stderr. Exit code: 0 for a clean run, 1 for a finding, 2 for a wrong command
-    line, 3 where too little training was seen for a diagnosis.
+    The script's own output appears on stderr.
     """
     from nndoctor import checkup
     from nndoctor.probe.launch import Target
@@ -167,17 +206,25 @@ def check(
 
 @nndoctor.command(
     "try",
+    cls=Manual,
     short_help="Run a script as it is and with one change, and compare.",
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS]",
-    epilog=_examples(
-        "nndoctor try --change lr*0.1 train.py",
-        "nndoctor try --change activation=relu --steps 1000 train.py --epochs 5",
-        "nndoctor try --change one-batch=repeated -m package.train",
-        "nndoctor try --list",
-    ),
+    examples=[
+        ("nndoctor try --list", "The changes that can be tried."),
+        ("nndoctor try --change 'lr*0.1' train.py", ""),
+        ("nndoctor try --change activation=relu --steps 1000 train.py --epochs 5", ""),
+        ("nndoctor try --change one-batch=repeated -m package.train", ""),
+    ],
+    exits={
+        EXIT_CLEAN: "The two could be compared.",
+        EXIT_USAGE: _EXITS[EXIT_USAGE],
+        EXIT_NO_DIAGNOSIS: "The change could not be made, or nothing could be compared.",
+    },
+    files=READS_SETTINGS,
+    environment=COLOR,
 )
-@click.option("--change", metavar="CHANGE", help="What to change; --list shows what can be.")
+@click.option("--change", metavar="CHANGE", shell_complete=completion.change, help="What to change; --list shows what can be.")
 @click.option("--list", "listed", is_flag=True, help="List every change, and exit.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in `python -m`.")
 @click.option("--steps", type=int, metavar="N", help="Stop each run after N optimiser steps ...  [default: 300]")
@@ -186,20 +233,19 @@ def check(
 @click.option("--run", type=int, metavar="K", help="Compare the K-th training of the script.  [default: the last that is seen]")
 @click.option("--no-fork", is_flag=True, help="Run the trial afresh, also where a fork of the script would do.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-@click.option("--format", type=_LIST_FORMATS, help="For a person or for a machine.  [default: text]")
+@click.option("--format", type=PAGE_FORMATS, metavar="FORMAT", help="text or json.  [default: text]")
 @click.option("--output", type=FILE, metavar="FILE", help="Write the comparison to FILE.")
-@click.option("--color", type=COLORS, default="auto", help="Colour the text.  [default: auto]")
+@COLOR_OPTION
 @CONFIG
-@click.argument("script", required=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+@click.argument("script", required=False, shell_complete=completion.file)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...", shell_complete=completion.file)
 def try_(
     change: str | None, listed: bool, script: str | None, arguments: tuple[str, ...], module: bool, quiet: bool, no_fork: bool,
     color: str, format: str | None, output: Path | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run SCRIPT twice, as it is and with one CHANGE of the run, and print both curves and what came of it.
 
-    Your file is not edited; neither run writes a file or opens a connection. Exit code: 0 where the two could be
-    compared, 2 for a wrong command line, 3 where the change could not be made or nothing compared.
+    Your file is not edited; neither run writes a file or opens a connection.
     """
     from nndoctor import checkup
     from nndoctor.probe.changes.names import KINDS, parse
@@ -225,9 +271,14 @@ def try_(
 @nndoctor.command(
     cls=ReportCommand,
     short_help="Judge a recording that `check --save` has kept.",
-    epilog=_examples(
-        "nndoctor diagnose run.jsonl --verbose", "nndoctor diagnose run.jsonl --format json --output report.json"
-    ),
+    examples=[
+        ("nndoctor diagnose run.jsonl --verbose", ""),
+        ("nndoctor diagnose run.jsonl --format html --output report.html", "A page to look at and to mail."),
+        ("nndoctor diagnose run.jsonl --select lr-too-high,lr-too-low", ""),
+    ],
+    exits=_EXITS,
+    files={**READS_SETTINGS, "RECORDING": "JSON lines; nndoctor/record/README.md describes them."},
+    environment={**COLOR, **_GITHUB},
 )
 @report_options
 @click.argument("recording", type=FILE)
@@ -240,12 +291,22 @@ def diagnose(recording: Path, baseline: Path | None, write_baseline: Path | None
 
 
 @nndoctor.command(
+    cls=Manual,
     short_help="Compare two recordings: what changed since it trained?",
-    epilog=_examples(
-        "nndoctor check --save today.jsonl train.py", "nndoctor diff last-week.jsonl today.jsonl",
-        "nndoctor diff last-week.jsonl today.jsonl --format json --fail-on error",
-    ),
-)  # fmt: skip
+    examples=[
+        ("nndoctor check --save today.jsonl train.py", ""),
+        ("nndoctor diff last-week.jsonl today.jsonl", ""),
+        ("nndoctor diff last-week.jsonl today.jsonl --format json --fail-on error", ""),
+    ],
+    exits={
+        EXIT_CLEAN: "Nothing new as severe as --fail-on is wrong with AFTER.",
+        EXIT_FOUND: "Something new is.",
+        EXIT_USAGE: _EXITS[EXIT_USAGE],
+        EXIT_NO_DIAGNOSIS: "Too little was seen of either.",
+    },
+    files=READS_SETTINGS,
+    environment=COLOR,
+)
 @click.option("--verbose", is_flag=True, help="Add what moved little, and every setting.")
 @page_options
 @click.argument("before", type=FILE)
@@ -253,8 +314,7 @@ def diagnose(recording: Path, baseline: Path | None, write_baseline: Path | None
 def diff(before: Path, after: Path, **options: Any) -> int:
     """Tell what changed between the recordings BEFORE and AFTER: settings, curves and findings.
 
-    Both were kept by `nndoctor check --save`; neither torch nor the script is needed. Exit code: 0 where nothing new is
-    wrong with AFTER, 1 where something is, 2 for a wrong command line or file, 3 where too little was seen of either.
+    Both were kept by `nndoctor check --save`; neither torch nor the script is needed.
     """
     from nndoctor import checkup
     from nndoctor.record import codec
@@ -268,12 +328,23 @@ def diff(before: Path, after: Path, **options: Any) -> int:
 
 
 @nndoctor.command(
+    cls=Manual,
     short_help="Judge the loss curves of a log that is already there.",
-    epilog=_examples(
-        "nndoctor curves lightning_logs/version_0/metrics.csv", "nndoctor curves output/checkpoint-500/trainer_state.json",
-        "nndoctor curves runs/Nov21_10-00-00/", "nndoctor curves log.csv --train train/box_loss --validation val/box_loss",
-    ),
-)  # fmt: skip
+    examples=[
+        ("nndoctor curves lightning_logs/version_0/metrics.csv", ""),
+        ("nndoctor curves output/checkpoint-500/trainer_state.json", ""),
+        ("nndoctor curves runs/Nov21_10-00-00/", ""),
+        ("nndoctor curves log.csv --train train/box_loss --validation val/box_loss", ""),
+    ],
+    exits={
+        EXIT_CLEAN: "Nothing as severe as --fail-on is remarkable.",
+        EXIT_FOUND: "Something is.",
+        EXIT_USAGE: "The command line is wrong, or a file is no log; one line on stderr says what.",
+        EXIT_NO_DIAGNOSIS: "There are too few points to judge.",
+    },
+    files=READS_SETTINGS,
+    environment=COLOR,
+)
 @click.option("--train", metavar="COLUMN", default="", help="The training loss, where its name is not recognised.")
 @click.option("--validation", metavar="COLUMN", default="", help="The validation loss, likewise.")
 @page_options
@@ -282,8 +353,7 @@ def curves(log: Path, train: str, validation: str, **options: Any) -> int:
     """Judge the training and validation loss in LOG: CSV (Keras, Lightning), JSON or JSON lines, Hugging Face's
     trainer_state.json, TensorBoard's events.out.tfevents... or a directory of them.
 
-    A log shows how a run went, not why; what it cannot tell is said. Exit code: 0 where nothing is remarkable, 1 for a
-    finding, 2 for a wrong command line or a file that is no log, 3 where there are too few points to judge.
+    A log shows how a run went, not why; what it cannot tell is said.
     """
     from nndoctor import checkup
     from nndoctor.knowledge.model import is_as_severe
@@ -294,74 +364,6 @@ def curves(log: Path, train: str, validation: str, **options: Any) -> int:
     if reading.verdict == "inconclusive":
         return EXIT_NO_DIAGNOSIS
     return EXIT_FOUND if any(f.severity and is_as_severe(f.severity, settings.fail_on) for f in reading.findings) else EXIT_CLEAN
-
-
-@nndoctor.command(
-    short_help="Show the whole page on one cause.",
-    epilog=_examples("nndoctor explain lr-too-high", "nndoctor explain loss-input --color always | less -R"),
-)
-@click.option("--color", type=COLORS, default="auto", help="Colour the page.  [default: auto]")
-@click.argument("cause", metavar="ID")
-def explain(cause: str, color: str) -> None:
-    """Show the whole page on one cause: what it is, why it hurts, what speaks for it, and how to mend it."""
-    from nndoctor.checkup import deliver
-    from nndoctor.knowledge.loader import load_causes
-    from nndoctor.report.explain import cause_page
-    from nndoctor.symptoms.catalogue import CATALOGUE
-
-    causes = load_causes()
-    if cause not in causes:
-        raise UsageError(_unknown_cause(cause, list(causes), [s.name for s in CATALOGUE]))
-    deliver(cause_page(causes[cause], CATALOGUE, look_of(color)), None)
-
-
-@nndoctor.command(
-    short_help="List every cause that can be named.",
-    epilog=_examples("nndoctor causes", "nndoctor causes --documents", "nndoctor causes --format json"),
-)
-@click.option("--documents", is_flag=True, help="Show what serves each claim of the documents that causes are drawn from.")
-@click.option("--format", type=_LIST_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
-@click.option("--color", type=COLORS, default="auto", help="Colour the list.  [default: auto]")
-def causes(documents: bool, format: str, color: str) -> None:
-    """List every cause that can be named, by the stage of training at which it lies."""
-    from nndoctor.checkup import deliver
-    from nndoctor.knowledge.loader import load_causes, load_documents
-    from nndoctor.report.coverage import coverage, coverage_json
-    from nndoctor.report.explain import cause_list, cause_list_json
-
-    found = load_causes().values()
-    if documents:
-        texts = load_documents().values()
-        deliver(coverage_json(texts, found) if format == "json" else coverage(texts, found, look_of(color)), None)
-        return
-    deliver(cause_list_json(found) if format == "json" else cause_list(found, look_of(color)), None)
-
-
-@nndoctor.command(
-    short_help="List everything that is measured.",
-    epilog=_examples("nndoctor symptoms", "nndoctor symptoms --verbose", "nndoctor symptoms --format json"),
-)
-@click.option("--format", type=_LIST_FORMATS, default="text", help="For a person or for a machine.  [default: text]")
-@click.option("--verbose", is_flag=True, help="Add the reason and source of each threshold.")
-@click.option("--color", type=COLORS, default="auto", help="Colour the list.  [default: auto]")
-def symptoms(format: str, verbose: bool, color: str) -> None:
-    """List everything that is measured, with the threshold from which it counts."""
-    from nndoctor.checkup import deliver
-    from nndoctor.report.explain import symptom_list, symptom_list_json
-    from nndoctor.symptoms.catalogue import CATALOGUE
-
-    deliver(symptom_list_json(CATALOGUE) if format == "json" else symptom_list(CATALOGUE, look_of(color, verbose)), None)
-
-
-@nndoctor.command(
-    short_help="Print the JSON schema of `--format json`.", epilog=_examples("nndoctor schema > nndoctor.schema.json")
-)
-def schema() -> None:
-    """Print the JSON schema that every report of `--format json` fulfils."""
-    from nndoctor.checkup import deliver
-    from nndoctor.report.json import schema_text
-
-    deliver(schema_text(), None)
 
 
 def exit_code(diagnosis: Diagnosis) -> int:
@@ -380,13 +382,3 @@ def _require_script(script: Path) -> None:
         meant = f"`nndoctor check -m {script}`, if you meant a module"
         hint = meant if dotted else "name the script that you would give to python"
         raise FileError(f"{script}: no such file; {hint}")
-
-
-def _unknown_cause(name: str, known: list[str], measured: list[str]) -> str:
-    from nndoctor.config import suggestion
-
-    if name in measured:
-        return f"{name!r} is a symptom, not a cause; `nndoctor symptoms` explains it"
-    near = suggestion(name, known)
-    hint = f"did you mean {near!r}? " if near else ""
-    return f"{name!r} is no cause; {hint}`nndoctor causes` lists all of them"

@@ -1,7 +1,7 @@
 """Settings of the command: defaults, a configuration file, the command line, in rising order of precedence.
 
-A file is YAML or TOML with the keys of `KEYS`; `[tool.nndoctor]` in the nearest pyproject.toml holds the same. All
-mistakes of a file are reported at once, each with what would be valid.
+A file is YAML or TOML with the keys of `KEYS`: the nearest `nndoctor.yaml`, or `[tool.nndoctor]` in the nearest
+pyproject.toml. All mistakes of a file are reported at once, each with what would be valid.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from nndoctor.errors import FileError, UsageError
 from nndoctor.report.formats import FORMATS
 
+OWN_FILE = "nndoctor.yaml"  # found at or above the script; `nndoctor init` writes it
 FAIL_ON = ("error", "warning", "note", "never")
 EXAMPLE = "for example `steps: 500` in YAML, `steps = 500` in TOML"
 
@@ -60,8 +61,8 @@ def known_names() -> Names:
 
 
 def settings(file: Path | None, start: Path, options: Mapping[str, Any]) -> Settings:
-    """The settings for one run: `options` of the command line over those of `file`, or else of the nearest pyproject.toml
-    with a `[tool.nndoctor]` at or above `start`. An option that is None was not given.
+    """The settings for one run: `options` of the command line over those of `file`, or else of what `read_nearest` finds
+    at or above `start`. An option that is None was not given.
 
     Raises UsageError with every mistake of the source at fault.
     """
@@ -97,15 +98,18 @@ def read_file(path: Path) -> Written:
 
 
 def read_nearest(start: Path) -> Written | None:
-    """`[tool.nndoctor]` of the nearest pyproject.toml that has one, at or above `start`; None where there is none.
+    """The nearest `nndoctor.yaml`, or pyproject.toml with a `[tool.nndoctor]`, at or above `start`; None where there is none.
 
-    A pyproject.toml that does not mention us is not even parsed: its mistakes are not ours to report.
+    Of two in one directory the file that is ours alone is read. A pyproject.toml that does not mention us is not even
+    parsed: its mistakes are not ours to report.
     """
     try:
         here = start.resolve()
     except OSError:
         return None
     for directory in (here, *here.parents):
+        if (directory / OWN_FILE).is_file():
+            return read_file(directory / OWN_FILE)
         path = directory / "pyproject.toml"
         if not path.is_file():
             continue
@@ -142,7 +146,7 @@ def check(content: Mapping[Any, Any], source: str, names: Names | None = None) -
             mistakes.append(f"{key!r} is no setting{near}; valid are {', '.join(KEYS)}")
             continue
         try:
-            fields[key.replace("-", "_")] = KEYS[key](value, names or Names((), ()))
+            fields[key.replace("-", "_")] = KEYS[key].read(value, names or Names((), ()))
         except _WrongError as wrong:
             mistakes.append(f"{key} {wrong}")
     if mistakes:
@@ -237,19 +241,27 @@ def _thresholds(value: Any, names: Names) -> Mapping[str, float]:
     return MappingProxyType(numbers)
 
 
-# Every setting that a file may hold, and the function that reads its value.
-KEYS: dict[str, Callable[[Any, Names], Any]] = {
-    "steps": _whole,
-    "seconds": _positive,
-    "timeout": _positive,
-    "run": _nth,
-    "trials": _count,
-    "budget": _positive,
-    "fail-on": _one_of(FAIL_ON),
-    "format": _one_of(tuple(FORMATS)),
-    "select": _causes,
-    "ignore": _causes,
-    "thresholds": _thresholds,
+@dataclass(frozen=True)
+class Key:
+    """A setting that a file may hold: the function that reads its value, and what it does, in one line for who sets it."""
+
+    read: Callable[[Any, Names], Any]
+    what: str
+
+
+# In the order in which a file holds them. Its default is that of the field of `Settings` with the same name.
+KEYS: dict[str, Key] = {
+    "steps": Key(_whole, "How many optimiser steps are watched ..."),
+    "seconds": Key(_positive, "... or how many seconds of training, if they are over first."),
+    "timeout": Key(_positive, "Seconds after which the run is stopped come what may, loading of data included."),
+    "run": Key(_nth, "Of a script with several trainings, which one is judged, from 1; 0 is the last that is seen."),
+    "trials": Key(_count, "Where something is wrong, cures of the suspects are tried, in so many runs at most; 0 is none."),
+    "budget": Key(_positive, "Seconds for all trials together."),
+    "fail-on": Key(_one_of(FAIL_ON), f"The exit code is 1 for a finding of this severity or worse: {', '.join(FAIL_ON)}."),
+    "format": Key(_one_of(tuple(FORMATS)), f"The report where the command line names none: {', '.join(FORMATS)}."),
+    "select": Key(_causes, "Only these causes are suspected, all if there are none: ids as `nndoctor causes` lists them."),
+    "ignore": Key(_causes, "These causes are never suspected: [class-imbalance, not-shuffled], for example."),
+    "thresholds": Key(_thresholds, "Thresholds by symptom, as `nndoctor symptoms` lists them: {updates-tiny: 1e-7}, for example."),
 }
 
 

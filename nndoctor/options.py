@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nndoctor import config
+from nndoctor import completion, config
 from nndoctor.errors import UsageError
+from nndoctor.manual import Manual
 from nndoctor.report.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -28,16 +29,24 @@ _WIDTH = 80  # where no terminal says otherwise
 _ORDER = "nndoctor.options.order"  # where a context keeps the names of --format and --output as they were given
 _LINES = {"text", "github"}  # formats of which several can share stdout: the others are documents
 FILE = click.Path(path_type=Path)
-COLORS = click.Choice(["auto", "always", "never"])
+PAGE_FORMATS = click.Choice(["text", "json"])  # of what is no diagnosis
+COLOR_OPTION = click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", metavar="WHEN",
+    help="Colour the text: auto (on a terminal), always or never.  [default: auto]",
+)  # fmt: skip
+FAIL_ON = click.option(
+    "--fail-on", type=click.Choice(config.FAIL_ON), metavar="LEVEL",
+    help="Exit with 1 for a finding as severe as this or worse: error, warning, note or never.  [default: warning]",
+)  # fmt: skip
 CONFIG = click.option(
     "--config", type=FILE, metavar="FILE",
-    help="Settings in YAML or TOML, instead of [tool.nndoctor] in the nearest pyproject.toml.",
+    help="Settings in YAML or TOML, instead of the nearest nndoctor.yaml or pyproject.toml.",
 )  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class ReportCommand(click.Command):
+class ReportCommand(Manual):
     """A command that remembers in which order its formats and outputs were given; click keeps each kind by itself."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -59,18 +68,19 @@ def report_options(command: Command) -> Command:
                 "--output", type=FILE, multiple=True, metavar="FILE", help="Write the report of the --format before it to FILE."
             ),
             click.option("--verbose", is_flag=True, help="Add layers, settings, symptoms, and what was ruled out."),
-            click.option("--color", type=COLORS, default="auto", help="Colour the text report.  [default: auto]"),
-            click.option(
-                "--fail-on", type=click.Choice(config.FAIL_ON), help="Exit with 1 for a finding of this severity or worse.  [default: warning]"
-            ),
+            COLOR_OPTION,
+            FAIL_ON,
             click.option("--baseline", type=FILE, metavar="FILE", help="Findings in FILE are known: no failure for them."),
             click.option(
                 "--write-baseline", type=FILE, metavar="FILE", help="Write all findings to FILE; this run passes by them."
             ),
             click.option(
-                "--select", multiple=True, metavar="IDS", help="Suspect only these causes; commas between, or repeated."
+                "--select", multiple=True, metavar="IDS", shell_complete=completion.several_causes,
+                help="Suspect only these causes; commas between, or repeated.",
             ),
-            click.option("--ignore", multiple=True, metavar="IDS", help="Never suspect these causes."),
+            click.option(
+                "--ignore", multiple=True, metavar="IDS", shell_complete=completion.several_causes, help="Never suspect these causes."
+            ),
             CONFIG,
         ]
     ):  # fmt: skip
@@ -82,12 +92,10 @@ def page_options(command: Command) -> Command:
     """The options of a command that ends in one page, which is no diagnosis of one run."""
     for option in reversed(
         [
-            click.option("--format", type=click.Choice(["text", "json"]), help="For a person or for a machine.  [default: text]"),
+            click.option("--format", type=PAGE_FORMATS, metavar="FORMAT", help="text or json.  [default: text]"),
             click.option("--output", type=FILE, metavar="FILE", help="Write it to FILE."),
-            click.option("--color", type=COLORS, default="auto", help="Colour the text.  [default: auto]"),
-            click.option(
-                "--fail-on", type=click.Choice(config.FAIL_ON), help="Exit with 1 for a finding of this severity or worse.  [default: warning]"
-            ),
+            COLOR_OPTION,
+            FAIL_ON,
             CONFIG,
         ]
     ):  # fmt: skip

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from nndoctor import cli
 from nndoctor.config import KEYS
+from nndoctor.starter import HOSTS
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "ci"
@@ -50,8 +51,10 @@ def parsed(words: list[str]) -> dict[str, Any]:
 
 
 def test_every_example_is_tested() -> None:
-    """None is forgotten."""
-    assert {"github-workflow.yml", "gitlab-ci.yml", "pre-commit-config.yaml"} == {path.name for path in EXAMPLES.iterdir()}
+    """None is forgotten, and `nndoctor init --ci` writes each of them."""
+    expected = {"github-workflow.yml", "gitlab-ci.yml", "pre-commit-config.yaml"}
+
+    assert expected == {path.name for path in EXAMPLES.iterdir()} == {host.template for host in HOSTS.values()}
 
 
 @pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)

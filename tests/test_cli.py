@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -25,7 +28,7 @@ from nndoctor.version import __version__
 from tests.report import samples
 from tests.symptoms import build
 
-COMMANDS = ("check", "curves", "diagnose", "diff", "explain", "causes", "schema", "symptoms", "try")
+COMMANDS = ("check", "completion", "curves", "diagnose", "diff", "explain", "causes", "init", "schema", "symptoms", "try")
 SCRIPT = """
 import sys
 import torch
@@ -475,14 +478,60 @@ def test_curves_refuses_what_is_no_log(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command has a help page with examples that name it, and stands on the main one."""
+    """Every command has a help page with examples that name it and with its exit codes, and stands on the main one."""
     assert EXIT_CLEAN == run([command, "--help"])
     page = capsys.readouterr().out
     run(["--help"])
 
     assert f"Usage: nndoctor {command}" in page
-    assert f"\n    nndoctor {command} " in page[page.index("Examples:") :] + " "
+    assert f"nndoctor {command}" in page[page.index("\nExamples:\n") : page.index("\nExit codes:\n")]
+    assert re.search(r"^  0  \w.*\.\n  (1|2)  \w", page, re.MULTILINE)
     assert f"  {command} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_of_help_can_be_run(command: str) -> None:
+    """Each example of ours is a command with options that exist."""
+    examples = [words for words, _ in getattr(cli.nndoctor.commands[command], "examples", [])]
+    ours = [shlex.split(e.partition(" >")[0].partition(" |")[0], posix=True) for e in examples if e.startswith("nndoctor ")]
+
+    for _, name, *arguments in ours:
+        with cli.nndoctor.commands[name].make_context(name, arguments, parent=click.Context(cli.nndoctor)) as context:
+            assert name == context.info_name
+    assert ours or command == "completion"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_terminal(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """No line of a page is wider than eighty columns, examples included; every option says what it does."""
+    monkeypatch.setenv("COLUMNS", "80")
+    run([*filter(None, [command]), "--help"])
+
+    assert [] == [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]
+    for option in cli.nndoctor.commands[command].params if command else []:
+        assert isinstance(option, click.Argument) or getattr(option, "help", "")
+
+
+def test_long_pages_are_in_sections(capsys: pytest.CaptureFixture[str]) -> None:
+    """The options of `check` stand under what they are about, those of a short page together; none is lost."""
+    run(["check", "--help"])
+    long = capsys.readouterr().out
+    run(["explain", "--help"])
+    short = capsys.readouterr().out
+    titles = ["What is watched:", "Trials:", "Reports:", "Findings:", "Other options:", "Examples:", "Exit codes:", "Files:", "Environment:"]
+
+    assert titles == [line for line in long.splitlines() if re.fullmatch(r"[A-Z][a-z ]+:", line)]
+    assert [] == [name for option in cli.nndoctor.commands["check"].params for name in option.opts if name[0] == "-" and f"  {name}" not in long]
+    assert "\nOptions:\n" in short
+
+
+def test_environment_that_is_told_is_read() -> None:
+    """Every variable on a help page is one that the code asks for, or that what it asks does."""
+    sources = "".join(p.read_text(encoding="utf-8") for p in Path(cli.__file__).parent.rglob("*.py") if p.name not in ("manual.py", "cli.py"))
+    told = {name for command in cli.nndoctor.commands.values() for names in getattr(command, "environment", {}) for name in names.split(", ")}
+
+    assert {"COLUMNS"} == {name for name in told if f'"{name}"' not in sources}  # shutil reads it
+    assert {"NO_COLOR", "GITHUB_ACTIONS", "RANK"} <= told
 
 
 def test_all_commands_are_tested() -> None:
@@ -503,6 +552,15 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert "loss-input · error · stage: loss" in out
     assert "Known problems" in out
+
+
+def test_explain_in_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same page for a browser, without links to files that are not there."""
+    assert EXIT_CLEAN == run(["explain", "loss-input", "--format", "markdown"])
+    out = capsys.readouterr().out
+
+    assert out.startswith("# Output in another form than the loss expects\n")
+    assert "](" not in out
 
 
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,6 +99,19 @@ def test_nearest_pyproject(tmp_path: Path) -> None:
     assert 300 == settings(write(tmp_path / "a" / "empty.yaml", ""), tmp_path / "a", {}).steps
 
 
+def test_our_own_file_is_found(tmp_path: Path) -> None:
+    """`nndoctor.yaml` at or above the start, before a pyproject.toml beside it and after one that is nearer."""
+    write(tmp_path / "nndoctor.yaml", "steps: 1\n")
+    write(tmp_path / "pyproject.toml", "[tool.nndoctor]\nsteps = 2\n")
+    write(tmp_path / "a" / "pyproject.toml", "[tool.nndoctor]\nsteps = 3\n")
+    write(tmp_path / "b" / "nndoctor.yaml", "# steps: 4\n")
+
+    assert [1, 1, 3, 300] == [settings(None, tmp_path / start, {}).steps for start in (".", "c/d", "a", "b")]
+    write(tmp_path / "nndoctor.yaml", "stepz: 1\n")
+    with pytest.raises(UsageError, match=re.escape(f"{tmp_path / 'nndoctor.yaml'}: 'stepz' is no setting")):
+        settings(None, tmp_path, {})
+
+
 def test_a_foreign_pyproject_is_not_ours_to_judge(tmp_path: Path) -> None:
     """One that does not mention us may be broken, one that only mentions us in passing has no table."""
     write(tmp_path / "pyproject.toml", "this is [not TOML\n")

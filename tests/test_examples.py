@@ -77,7 +77,7 @@ def telling(lines: list[str]) -> list[str]:
 
 
 def test_readme_shows_a_true_report() -> None:
-    """Whoever runs `make demo` sees what the README shows. If this fails, paste the new report into it."""
+    """Whoever runs `make demo` sees what the README shows. If this fails: `make picture`, and look at it."""
     done = check("check", "examples/softmax_before_loss.py", cwd=ROOT)
     actual = [line.rstrip() for line in done.stdout.splitlines()]
 

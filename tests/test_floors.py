@@ -29,9 +29,13 @@ FLOORS = {
     "report": 6,
     "config": 7,
     "checkup": 8,
+    "starter": 8,
+    "completion": 8,
+    "manual": 8,
     "options": 9,
-    "cli": 10,
-    "__main__": 11,
+    "commands": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 # Pages and what reads them: below all that use it, and knowing nobody.
 DATA = "knowledge"
@@ -122,7 +126,7 @@ def test_rules_refuse_what_they_should() -> None:
 
 
 WITHOUT_TORCH = [
-    "nndoctor.cli", "nndoctor.__main__", "nndoctor.checkup", "nndoctor.config", "nndoctor.diagnosis.engine",
+    "nndoctor.cli", "nndoctor.__main__", "nndoctor.checkup", "nndoctor.config", "nndoctor.report.handbook", "nndoctor.starter", "nndoctor.diagnosis.engine",
     "nndoctor.findings.baseline", "nndoctor.findings.comments", "nndoctor.knowledge.loader", "nndoctor.probe.launch", "nndoctor.record.codec", "nndoctor.report.explain",
     "nndoctor.report.curves", "nndoctor.report.difference", "nndoctor.report.html.document",
     "nndoctor.report.formats", "nndoctor.report.github", "nndoctor.report.json", "nndoctor.report.junit", "nndoctor.report.live",

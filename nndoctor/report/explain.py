@@ -7,7 +7,6 @@ from itertools import groupby
 
 from nndoctor.knowledge.model import STAGES, Cause, Evidence, Fix
 from nndoctor.report.json import dump
-from nndoctor.report.marks import fenced, literal
 from nndoctor.report.page import Look, Page, text
 from nndoctor.report.sources import cited
 from nndoctor.report.words import listing, number
@@ -82,18 +81,6 @@ def _fixes(page: Page, fixes: Iterable[Fix]) -> None:
         page.bullets([text(" ".join(fix.text.split()), (when, "dim"))])
         for line in fix.code.strip("\n").split("\n") if fix.code.strip() else []:
             page.put(text((line, "green")), indent=6)
-
-
-def cause_markdown(cause: Cause) -> str:
-    """What a reader in a browser wants of the page: what, why, the fixes with their code, and what to beware of."""
-    parts = [literal(cause.what), f"**Why.** {literal(cause.why)}"]
-    for fix in cause.fixes:
-        when = f" (for {listing(fix.when, 'or')})" if fix.when else ""
-        parts.append(f"**Change.** {literal(fix.text)}{when}")
-        parts += [fenced(fix.code)] if fix.code.strip() else []
-    parts += [f"**Known problems.** {literal(cause.known_problems)}"] if cause.known_problems.strip() else []
-    parts += [f"**References.** {literal('; '.join(cause.references))}"] if cause.references else []
-    return "\n\n".join(parts) + "\n"
 
 
 def causes_by_stage(causes: Iterable[Cause]) -> list[Cause]:

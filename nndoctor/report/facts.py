@@ -248,14 +248,18 @@ def seen(recording: Recording) -> str:
 
 
 def scores(diagnosis: Diagnosis) -> str:
-    """Accuracy or R2 in training and at the last validation, as a sentence; empty where neither was measured."""
-    curve = diagnosis.curve
-    if curve.task_score is None or not curve.score_name:
-        return ""
-    name = curve.score_name[:1].upper() + curve.score_name[1:]
-    validated = validation_score(diagnosis.recording, curve.score_name)
-    further = f", {_score(curve.score_name, validated)} in validation" if validated is not None else ""
-    return f"{clean(name)} {_score(curve.score_name, curve.task_score)} in training{further}."
+    """The first loss and the mean of the last tenth, accuracy or R2 in training and at the last validation, as a sentence;
+    empty where none was measured. Numbers, as a drawing from 0 hides a loss that falls by little.
+    """
+    curve, parts = diagnosis.curve, []
+    if curve.first is not None and curve.last is not None:
+        parts.append(f"loss {number(curve.first)} → {number(curve.last)}")
+    if curve.task_score is not None and curve.score_name:
+        validated = validation_score(diagnosis.recording, curve.score_name)
+        further = f", {_score(curve.score_name, validated)} in validation" if validated is not None else ""
+        parts.append(f"{clean(curve.score_name)} {_score(curve.score_name, curve.task_score)} in training{further}")
+    said = "; ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _score(name: str, value: float) -> str:

@@ -15,8 +15,9 @@ from nndoctor.diagnosis.model import Diagnosis, Suspect
 from nndoctor.findings.sources import find_source, project_path, source_line
 from nndoctor.knowledge.model import Cause
 from nndoctor.record.model import Place
-from nndoctor.report.explain import cause_markdown, cause_page
+from nndoctor.report.explain import cause_page
 from nndoctor.report.finding import heading, message
+from nndoctor.report.handbook import cause_summary
 from nndoctor.report.json import dump
 from nndoctor.report.page import Look
 from nndoctor.report.suspects import unused
@@ -51,7 +52,7 @@ def _rule(cause: Cause) -> dict[str, Any]:
         "name": "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", cause.id)),
         "shortDescription": {"text": cause.title},
         "fullDescription": {"text": " ".join(cause.what.split())},
-        "help": {"text": cause_page(cause, CATALOGUE, Look()), "markdown": cause_markdown(cause)},
+        "help": {"text": cause_page(cause, CATALOGUE, Look()), "markdown": cause_summary(cause)},
         "defaultConfiguration": {"level": cause.severity},
         "properties": {"tags": ["training", cause.stage]},
     }

@@ -66,8 +66,8 @@ def _headline(page: Page, diagnosis: Diagnosis) -> None:
         line = text(word, "  ", (clean(grave[0].cause.title), "bold"), f" · {suspects.how_sure(grave[0])}")
         where = grave[0].location
         if where is not None:
-            full, short = place(where), place(replace(where, file=PurePath(where.file).name))
-            line.append(f" · {full if len(line) + len(full) + 3 <= page.width else short}")
+            names = (place(where), place(replace(where, file=PurePath(where.file).name)))
+            line.append(next((f" · {name}" for name in names if len(line) + len(name) + 3 <= page.width), ""))  # else `where` tells it below
         page.line(line)
 
 

@@ -156,6 +156,15 @@ def test_no_diagnosis_says_why_and_what_to_do(end: End | None, said: str, advice
     assert advice in report
 
 
+@pytest.mark.parametrize(("file", "told"), [("src/train.py", " · src/train.py:14"), ("src/" * 5 + "train.py", " · train.py:14"), ("x" * 30 + ".py", "")])
+def test_a_place_that_does_not_fit_the_headline_is_left_out(file: str, told: str) -> None:
+    """Without its folders where that is enough, else whole: half a name would lead nowhere, and `where` tells it below."""
+    sick = samples.sick()
+    sick.suspects[0] = replace(sick.suspects[0], location=Place(file, 14))
+
+    assert f"SICK  Softmax before a loss that applies its own · proved by trial{told}" == render(sick, Look(86)).splitlines()[0]
+
+
 def test_the_first_reason_is_the_headline() -> None:
     """The engine's reason for saying nothing comes first, its further ones below; no advice on reading curves."""
     end = End("exit", 3, 3, 3, 0.1, 1, 1, "no such data set\nsecond line")
