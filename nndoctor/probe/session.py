@@ -23,7 +23,7 @@ from nndoctor.probe.guards import Guards
 from nndoctor.probe.holdout import HoldoutWatch
 from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.inputs import InputWatch
-from nndoctor.probe.loop import Calls, Limits, looked_at
+from nndoctor.probe.loop import Calls, Enough, Limits, looked_at
 from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
 from nndoctor.probe.modes import ModeWatch
 from nndoctor.probe.operations import Operations
@@ -98,11 +98,15 @@ class Session:
 
     def attempt(self, part: Callable[..., Any], *args: Any) -> Any:
         """Call a part of the watch, quietly. What it raises is written down and never reaches the script; after the third
-        time the watch closes its eyes.
+        time the watch closes its eyes, and then calls nothing.
         """
+        if self.off:
+            return None
         try:
             with deeper(), stats.quiet():
                 return part(*args)
+        except Enough:
+            return None
         except Exception as e:
             self._problems += 1
             if self._problems > 2:
@@ -333,6 +337,8 @@ class Session:
             self.in_backward = False
             self.depth -= 1
             self.looking = looking
+        if self.off:  # from here on
+            return
         self.backwards += 1
         self._since_step += 1
         if looking:
@@ -413,6 +419,8 @@ class Session:
         if optimizer not in self.registry.optimizers:
             self._graphs_until = self.steps + _GRAPHS  # another training may begin here
             self.ran.clear()
+            self.registry.has_optimizer = True  # where it was built before the watch began
+            self.trainings.hold(optimizer)
         self._in_step = True
         if self.forwards or self.backwards:
             self.registry.optimizer(optimizer)
