@@ -38,6 +38,7 @@ def check(
     Raises UsageError for a wrong setting and FileError for a file that is not there. A script that raises is no error here:
     the report says so.
     """
+    __tracebackhide__ = True  # pytest shows the line that called
     given = {
         "steps": steps, "seconds": seconds, "timeout": timeout, "run": run, "trials": trials, "budget": budget, "fail_on": fail_on,
         "select": select, "ignore": ignore, "thresholds": thresholds,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,4 +20,10 @@ def nndoctor_check(request: pytest.FixtureRequest) -> Callable[..., Report]:
     """
     from nndoctor.api import check
 
-    return partial(check, directory=request.config.rootpath)
+    root = request.config.rootpath
+
+    def checked(script: str | os.PathLike[str], arguments: Sequence[object] = (), **settings: Any) -> Report:
+        __tracebackhide__ = True
+        return check(script, arguments, **{"directory": root, **settings})
+
+    return checked

@@ -59,7 +59,7 @@ class Session:
         self.limits = Limits(steps, seconds, grace, stop)
         self.calls = Calls()
         self.operations = Operations(self)
-        self.functions = FunctionWatch(self.operations.called)
+        self.functions = FunctionWatch(self.operations.called, self._loss_past_its_wrapper)
         self.activations = ActivationWatch(emit, self.later)
         self.inputs = InputWatch(emit)
         self.losses = LossWatch(emit, self.later)
@@ -297,6 +297,12 @@ class Session:
             self.attempt(self._evaluation_loss, name, prediction, target, value, rows)
         elif value.requires_grad or self.pending.calls:  # else a baseline computed before or between: nothing that is trained
             self.attempt(self._train_loss, name, prediction, target, value, kwargs, rows, place)
+
+    def _loss_past_its_wrapper(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
+        """A loss function was called in a step that is looked at, perhaps by a name that is older than the watch."""
+        if not self.off and not self.in_loss and self.mine():
+            with deeper():
+                self.loss_called(name, args, kwargs, value)
 
     def _evaluation_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, rows: int) -> None:
         self.evaluation.loss(name, value, rows)
