@@ -16,6 +16,7 @@ from nndoctor.outcome import working_in
 from nndoctor.record import codec
 from nndoctor.report.formats import FORMATS
 from nndoctor.report.page import Look
+from tests.readme import python_block
 from tests.report import samples
 
 SCRIPT = """\
@@ -45,6 +46,16 @@ report.save("kept.jsonl")
 report.save("project/page.html")
 print(json.dumps([loaded, "torch" in sys.modules, repr(report), report.to_json(), report.text()]))
 """
+# What the README's loop takes for granted.
+GIVEN = """import torch
+import torch.nn.functional as F
+
+torch.manual_seed(0)
+data = torch.randn(480, 8)
+loader = [(x, (x[:, 0] > 0).long()) for x in data.split(8)] * 4
+model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("elsewhere") / "project"
     (folder / "work").mkdir(parents=True)
     (folder / "work" / "train.py").write_text(SCRIPT, encoding="utf-8")
-    (folder / "pyproject.toml").write_text('[tool.nndoctor]\nsteps = 500\nfail-on = "error"\n', encoding="utf-8")
+    (folder / "pyproject.toml").write_text('[tool.nndoctor]\nsteps = 500\nfail-on = "error"\ntrials = 0\n', encoding="utf-8")
     return folder
 
 
@@ -130,6 +141,19 @@ def test_one_rank_of_several_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
     with pytest.raises(nndoctor.UsageError, match="start it without the launcher"):
         nndoctor.check("train.py")
+
+
+def test_the_readme(project: Path) -> None:
+    """Its examples do what stands beside them."""
+    lines = [python_block("nndoctor.check("), "assert report.verdict == 'sick' and report.suspects"]
+    lines += [GIVEN, python_block("nndoctor.watch("), "assert watch.report.verdict == 'healthy' and len(watch.report.recording.steps) == 200, watch.report"]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=project / "work", capture_output=True, text=True, check=False)
+    made = project / "work" / "report.html"
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("SICK  Output in another form than the loss expects")
+    assert made.read_text(encoding="utf-8").startswith("<!doctype html>")
+    made.unlink()
 
 
 # --- the report ---------------------------------------------------------------------------------------------------

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.readme import python_block
+
 pytest_plugins = ["pytester"]
 
 HEALTHY = """\
 import argparse
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--epochs", type=int, default=1)
+parser.add_argument("--epochs", type=int)
 epochs = parser.parse_args().epochs
 
 import torch
@@ -52,12 +54,6 @@ def test_before():
     assert "torch" not in sys.modules
 
 
-def test_trains(nndoctor_check):
-    report = nndoctor_check("train.py", ["--epochs", 8], steps=100)
-    report.assert_healthy()
-    assert report.ok and report.exit_code == 0
-
-
 def test_trains_no_more(nndoctor_check):
     nndoctor_check("broken.py", ["--epochs", 8], steps=100, trials=0).assert_healthy()
 
@@ -82,7 +78,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "tests").mkdir()
     files = {
         "train.py": HEALTHY, "broken.py": HEALTHY.replace("        optimizer.zero_grad()\n", ""), "model.py": MODEL, "data.txt": "here",
-        "pytest.ini": "[pytest]\n", "tests/test_model.py": TESTS,
+        "pytest.ini": "[pytest]\n", "tests/test_model.py": f"{TESTS}\n\n{python_block('nndoctor_check')}",
     }  # fmt: skip
     for name, text in files.items():
         (root / name).write_text(text, encoding="utf-8")

@@ -20,6 +20,7 @@ from nndoctor.probe.loss import FUNCTIONS
 
 Listener = Callable[[str, tuple[Any, ...], dict[str, Any], Any], None]
 
+_LOSSES = frozenset(FUNCTIONS)
 # Never of interest, and the most frequent: attribute access and what the optimisers call.
 _IGNORED = frozenset({"__get__", "__set__", "size", "dim", "numel", "is_floating_point", "is_complex", "requires_grad_", "backward", "item"})
 
@@ -47,7 +48,7 @@ class FunctionMode(TorchFunctionMode):
         result = func(*args, **kwargs)
         if self.listening:
             name = getattr(func, "__name__", "")
-            if name in FUNCTIONS and isinstance(func, FunctionType):
+            if name in _LOSSES and isinstance(func, FunctionType):
                 self._losses(name, args, kwargs, result)
             if name not in _IGNORED and not name.startswith("_foreach"):
                 self._listener(name, args, kwargs, result)

@@ -63,6 +63,7 @@ class Stretch:
     def recording(self) -> Recording:
         """What was seen."""
         recording = assemble(map(decode, self._lines))
+        self._lines.clear()
         # The header has the command line of this process, a notebook's kernel perhaps.
         recording.header.script, recording.header.arguments = self._script, []
         recording.hints = hints(recording)
