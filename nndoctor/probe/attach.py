@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
+from nndoctor.probe.compiled import Uncompiled
 from nndoctor.probe.depth import deeper
 from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.loss import FUNCTIONS
@@ -37,7 +38,6 @@ from nndoctor.version import __version__
 
 if TYPE_CHECKING:
     from nndoctor.probe.changes.points import Points
-    from nndoctor.probe.compiled import Eagerly
     from nndoctor.probe.workers import Workers
 
 # In evaluation mode these take a fused path, unless a torch-function mode is on the stack.
@@ -62,12 +62,12 @@ os.register_at_fork(after_in_child=_close_eyes)
 class Watch:
     """Watches one process. `emit` takes records; `stop` is called when enough has been seen: it ends the process or raises Enough.
 
-    In a process that outlives the watch, `eagerly` holds the compiler back; in one that does not, nothing is compiled.
+    What becomes of torch.compile meanwhile is the `compiler`'s affair.
     """
 
     def __init__(
         self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None],
-        directory: str = "", run: int = 0, eagerly: Eagerly | None = None,
+        directory: str = "", run: int = 0, compiler: Uncompiled | None = None,
     ) -> None:  # fmt: skip
         self._patches = Patches()
         self._emit = emit
@@ -75,7 +75,7 @@ class Watch:
         set_start(directory)
         self._steps, self._seconds, self._run = steps, seconds, run
         self.session = Session(emit, steps, seconds, grace, stop, run)
-        self._eagerly = eagerly
+        self._compiler = compiler or Uncompiled()
         self._loaders: IdentityTable[Any, None] = IdentityTable()
         self._described = 0  # loaders
         self._schedulers = 0
@@ -93,8 +93,6 @@ class Watch:
             )
         )  # fmt: skip
         _WATCHES.add(self)
-        if self._eagerly is not None:
-            self._eagerly.begin()
         replace = self._patches.replace
         replace(nn.Module, "__call__", self._module_call)
         replace(nn.Module, "__init__", self._module_init)
@@ -116,8 +114,7 @@ class Watch:
         replace(warnings, "_showwarnmsg", functools.partial(moved, Session.attempt.__code__))
         self.session.replicas.install(self._patches)
         self.session.values.install(self._patches)
-        replace(torch, "compile", self._compile)
-        replace(nn.Module, "compile", self._module_compile)
+        self._compiler.install(self._patches, self.session.calls.note)
         replace(torch.jit, "script", self._script)
         replace(torch.utils.data.DataLoader, "__init__", self._loader_init)
         replace(torch.utils.data.DataLoader, "__iter__", self._loader_iter)
@@ -162,8 +159,7 @@ class Watch:
         self.session.off = True
         self.session.functions.stop()
         self._patches.remove()
-        if self._eagerly is not None:
-            self._eagerly.end()
+        self._compiler.end()
         _WATCHES.discard(self)
 
     def finish(self) -> None:
@@ -327,32 +323,6 @@ class Watch:
             return total
 
         return clip
-
-    def _compile(self, old: Any) -> Any:
-        """The probe runs eagerly: a compiled graph holds no modules, no calls and no user's lines. Torch's own no-op."""
-
-        @functools.wraps(old)
-        def compile(*args: Any, **kwargs: Any) -> Any:  # noqa: A001 - the name that it replaces
-            self.session.calls.note("compile")
-            return old(*args, **{**kwargs, "disable": True}) if self._eagerly is None else self._compile_for_later(old, args, kwargs)
-
-        return compile
-
-    def _module_compile(self, old: Any) -> Any:
-        @functools.wraps(old)
-        def compile(module: nn.Module, *args: Any, **kwargs: Any) -> None:  # noqa: A001
-            self.session.calls.note("compile")
-            if self._eagerly is not None:
-                self._compile_for_later(old, (module, *args), kwargs)
-
-        return compile
-
-    def _compile_for_later(self, old: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What is compiled is wanted when the watch is off."""
-        compiled = old(*args, **kwargs)
-        if not self.session.off and self._eagerly is not None:
-            self._eagerly.begin()
-        return compiled
 
     def _script(self, old: Any) -> Any:
         """TorchScript reads the source of every function that it meets, and cannot read a wrapper's."""
