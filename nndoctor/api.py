@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nndoctor import config as configuration
 from nndoctor.errors import NndoctorError, UsageError
-from nndoctor.outcome import Report, working_in
+from nndoctor.outcome import Report, here, working_in
 
 if TYPE_CHECKING:
     from nndoctor.config import Settings
@@ -36,7 +36,7 @@ def check(
     script prints, which else goes to stderr.
 
     Raises UsageError for a wrong setting and FileError for a file that is not there. A script that raises is no error here:
-    the report says so.
+    the report says so. Raises KeyboardInterrupt where the run was ended by one.
     """
     __tracebackhide__ = True  # pytest shows the line that called
     given = {
@@ -46,7 +46,7 @@ def check(
     if isinstance(arguments, str):
         raise UsageError(f"nndoctor.check: arguments are a list, for example {arguments.split()!r}, and not one string")
     try:
-        with working_in(Path.cwd() if directory is None else Path(directory).absolute()):
+        with working_in(here() if directory is None else Path(directory).absolute()):
             return _checked(os.fspath(script), tuple(map(str, arguments)), module, config, baseline, quiet, fork, given)
     except NndoctorError as error:
         # The caller's to mend, and not by reading how we came to see it.
@@ -68,6 +68,9 @@ def _checked(
     tries = checkup.Tries(settings.trials, settings.budget, fork)
     diagnosis = checkup.check(Target(script, arguments, module), settings, (), checkup.Gate(_path(baseline)), None, quiet, tries)
     assert diagnosis is not None  # as it is for the first rank of several alone
+    end = diagnosis.recording.end
+    if end is not None and end.reason == "interrupt":
+        raise KeyboardInterrupt  # it was meant for the caller, too, who may be in the midst of many checks
     return Report(diagnosis)
 
 
@@ -103,14 +106,14 @@ class Watching:
         self._settings = settings
         self._stretch: Stretch | None = None
         self._report: Report | None = None
-        self._directory = Path.cwd()
+        self._directory = here()
 
     def __enter__(self) -> Watching:
         from nndoctor.probe.inside import Stretch
 
         if self._stretch is not None:
             raise UsageError("this watch has been used; take a new nndoctor.watch() for each block")
-        self._directory = Path.cwd()
+        self._directory = here()
         stretch = Stretch(self._settings.steps, self._settings.seconds, self._settings.run)
         stretch.begin()
         self._stretch = stretch
@@ -128,7 +131,7 @@ class Watching:
         if self._stretch is None or not self._stretch.is_over:
             raise UsageError("the report is there once the `with` block is left, or its limit of steps or seconds is reached")
         if self._report is None:
-            with working_in(self._directory if self._directory.is_dir() else Path.cwd()):
+            with working_in(self._directory if self._directory.is_dir() else here()):
                 diagnosis = checkup.weigh(checkup.find_causes(self._stretch.recording, self._settings), self._settings, None)
             self._report = Report(diagnosis, self._directory)
         return self._report

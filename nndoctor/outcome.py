@@ -35,16 +35,21 @@ def exit_code(diagnosis: Diagnosis) -> int:
     return EXIT_FOUND if diagnosis.fails else EXIT_CLEAN
 
 
+def here() -> Path:
+    """Where this process works. Raises FileError where that is gone."""
+    try:
+        return Path.cwd()
+    except OSError as e:
+        raise FileError("the working directory of this process is gone; change to one that is there") from e
+
+
 @contextmanager
 def working_in(directory: Path) -> Iterator[None]:
     """Have this process work in another directory for a while. Raises FileError where it is none.
 
     Nothing is changed where the process works there already.
     """
-    try:
-        before = Path.cwd()
-    except OSError as e:
-        raise FileError("the working directory of this process is gone; change to one that is there") from e
+    before = here()
     if directory == before:
         yield
         return
@@ -67,7 +72,7 @@ class Report:
     """
 
     diagnosis: Diagnosis
-    directory: Path = field(default_factory=Path.cwd)
+    directory: Path = field(default_factory=here)
 
     @property
     def verdict(self) -> str:

@@ -134,6 +134,23 @@ def test_mistakes_are_errors_of_the_package(tmp_path: Path, monkeypatch: pytest.
     assert tmp_path == Path.cwd()
 
 
+def test_an_interrupted_run_interrupts(tmp_path: Path) -> None:
+    """Ctrl-C goes to the script and to who checks it: the latter does not go on as if nothing had been."""
+    (tmp_path / "train.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+
+    with pytest.raises(KeyboardInterrupt):
+        nndoctor.check("train.py", directory=tmp_path)
+
+
+def test_a_place_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose working directory was removed is told so."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    for call in (lambda: nndoctor.check("train.py"), nndoctor.watch):
+        with pytest.raises(nndoctor.FileError, match="the working directory of this process is gone"):
+            call()
+
+
 def test_one_rank_of_several_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A launcher's ranks would each wait for the others."""
     for name, value in {"RANK": "1", "WORLD_SIZE": "2"}.items():

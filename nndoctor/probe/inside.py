@@ -1,5 +1,8 @@
 """Watches a stretch of this very process: what `child.py` does for a whole run, without what only a process may do that is thrown
 away. Nothing is ended here, no signal is handled, no thread started and no stream touched.
+
+A name that the program takes for a patched function meanwhile (`criterion = F.cross_entropy`) goes on naming the wrapper, which passes
+everything on; what holds it cannot be pickled afterwards, since torch's name stands for another object by then.
 """
 
 from __future__ import annotations
