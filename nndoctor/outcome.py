@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +151,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own: its styles and its script stay within, and the notebook's without."""
+        from html import escape
+
         return f'<iframe sandbox="allow-scripts" style="width:100%;height:{_PAGE_HEIGHT}px;border:0" srcdoc="{escape(self.html())}"></iframe>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

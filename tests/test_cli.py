@@ -67,7 +67,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
     state = Watched(samples.sick())
 
     def watch(
-        target: Any, limits: Any, on_record: Callable[[Any], None], on_output: Callable[[bytes], None]
+        target: Any, limits: Any, on_record: Callable[[Any], None], on_output: Callable[[bytes], None], ranks: Path
     ) -> Recording:
         state.calls.append((target, limits))
         on_output(b"printed by the script\n")
