@@ -65,13 +65,14 @@ def check(
     target: Target, settings: Settings, deliveries: Sequence[Delivery], gate: Gate | None = None, save: Path | None = None,
     quiet: bool = False, tries: Tries | None = None,
 ) -> Diagnosis | None:  # fmt: skip
-    """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be read or written.
+    """Watch a script train, and report what is wrong with it. Raises FileError for a file that cannot be run, read or written.
 
     None where a launcher has started this process as one rank of several: the first of them reports for all.
     """
     from nndoctor.probe.team import meeting
 
     gate = gate or Gate()
+    ensure_runnable(target)
     ensure_writable([*(d.output for d in deliveries), save, gate.write], [Path(target.script), gate.read_only])
     known = known_findings(gate)
     with meeting(os.environ) as team:
@@ -176,6 +177,7 @@ def try_change(target: Target, settings: Settings, spelling: str, delivery: Deli
     change = parse(spelling)
     if is_rank(os.environ):
         raise UsageError("`nndoctor try` runs one process, and this is one rank of several; start it without the launcher")
+    ensure_runnable(target)
     ensure_writable([delivery.output], [Path(target.script)])
     with Laboratory(target, limits_of(settings), None, fork) as laboratory:
         with screen(f"{target.script}, as it is", settings.steps, settings.seconds, quiet) as shown:
@@ -253,6 +255,20 @@ def add_to_summary(markdown: str) -> None:
             page.write(markdown)
     except OSError as e:
         sys.stderr.write(f"nndoctor: GITHUB_STEP_SUMMARY: {path}: cannot be written: {e.strerror}\n")
+
+
+def ensure_runnable(target: Target) -> None:
+    """Refuse a script that Python could not run. Raises FileError with what was probably meant."""
+    script = Path(target.script)
+    if target.module:
+        return
+    if script.is_dir() and not (script / "__main__.py").is_file():
+        raise FileError(f"{script}: is a directory; name the script in it")
+    if not script.exists():
+        dotted = script.name == str(script) and "." in script.name and script.suffix != ".py"
+        meant = f"`nndoctor check -m {script}`, if you meant a module"
+        hint = meant if dotted else "name the script that you would give to python"
+        raise FileError(f"{script}: no such file; {hint}")
 
 
 def ensure_writable(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:

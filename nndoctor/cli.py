@@ -10,13 +10,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from nndoctor import completion
 from nndoctor.commands import lookup, setup
-from nndoctor.errors import FileError, NndoctorError
+from nndoctor.errors import NndoctorError
 from nndoctor.manual import COLOR, READS_SETTINGS, Manual, write_examples
 from nndoctor.options import (
     COLOR_OPTION,
@@ -30,15 +30,8 @@ from nndoctor.options import (
     read_page,
     report_options,
 )
+from nndoctor.outcome import EXIT_CLEAN, EXIT_FOUND, EXIT_NO_DIAGNOSIS, EXIT_USAGE, exit_code
 from nndoctor.version import __version__
-
-if TYPE_CHECKING:
-    from nndoctor.diagnosis.model import Diagnosis
-
-EXIT_CLEAN = 0  # a diagnosis was made and nothing at or above --fail-on was found
-EXIT_FOUND = 1  # a diagnosis was made and something at or above --fail-on was found
-EXIT_USAGE = 2  # the command line, the configuration or a named file is wrong
-EXIT_NO_DIAGNOSIS = 3  # too little training was seen, or nndoctor itself failed
 
 _EXITS = {
     EXIT_CLEAN: "Nothing as severe as --fail-on was found, or a baseline knows it.",
@@ -194,8 +187,6 @@ def check(
     from nndoctor import checkup
     from nndoctor.probe.launch import Target
 
-    if not module:
-        _require_script(Path(script))
     settings, deliveries = read(options, Path() if module else Path(script).parent)
     target = Target(script=script, arguments=arguments, module=module)
     tries = checkup.Tries(0 if no_trials else settings.trials, settings.budget, not no_fork)
@@ -258,8 +249,6 @@ def try_(
     if script is None or change is None:
         raise click.UsageError(f"missing {'SCRIPT' if change else '--change'}")
     parse(change)
-    if not module:
-        _require_script(Path(script))
     one = {"format": (format,) if format else (), "output": (output,) if output else ()}
     given = {**options, **one, "color": color, "verbose": False, "select": (), "ignore": ()}
     settings, (delivery, *_) = read(given, Path() if module else Path(script).parent)
@@ -364,21 +353,3 @@ def curves(log: Path, train: str, validation: str, **options: Any) -> int:
     if reading.verdict == "inconclusive":
         return EXIT_NO_DIAGNOSIS
     return EXIT_FOUND if any(f.severity and is_as_severe(f.severity, settings.fail_on) for f in reading.findings) else EXIT_CLEAN
-
-
-def exit_code(diagnosis: Diagnosis) -> int:
-    """What the command returns for a diagnosis. A run that raised is no different, if it could be judged."""
-    if diagnosis.verdict == "inconclusive":
-        return EXIT_NO_DIAGNOSIS
-    return EXIT_FOUND if diagnosis.fails else EXIT_CLEAN
-
-
-def _require_script(script: Path) -> None:
-    """Refuse what python could not run. Raises FileError with what was probably meant."""
-    if script.is_dir() and not (script / "__main__.py").is_file():
-        raise FileError(f"{script}: is a directory; name the script in it")
-    if not script.exists():
-        dotted = script.name == str(script) and "." in script.name and script.suffix != ".py"
-        meant = f"`nndoctor check -m {script}`, if you meant a module"
-        hint = meant if dotted else "name the script that you would give to python"
-        raise FileError(f"{script}: no such file; {hint}")

@@ -20,6 +20,7 @@ from nndoctor.report.formats import FORMATS
 
 OWN_FILE = "nndoctor.yaml"  # found at or above the script; `nndoctor init` writes it
 FAIL_ON = ("error", "warning", "note", "never")
+COMMAND_LINE = "command line"
 EXAMPLE = "for example `steps: 500` in YAML, `steps = 500` in TOML"
 
 
@@ -60,17 +61,16 @@ def known_names() -> Names:
     return Names(load_causes().keys(), [s.name for s in CATALOGUE])
 
 
-def settings(file: Path | None, start: Path, options: Mapping[str, Any]) -> Settings:
-    """The settings for one run: `options` of the command line over those of `file`, or else of what `read_nearest` finds
-    at or above `start`. An option that is None was not given.
+def settings(file: Path | None, start: Path, options: Mapping[str, Any], source: str = COMMAND_LINE) -> Settings:
+    """The settings for one run: `options`, of the command line or of another `source`, over those of `file`, or else of what
+    `read_nearest` finds at or above `start`. An option that is None was not given.
 
     Raises UsageError with every mistake of the source at fault.
     """
     written = read_file(file) if file is not None else read_nearest(start)
     from_file = check(written.content, written.source) if written is not None else {}
     given = {key.replace("_", "-"): value for key, value in options.items() if value is not None}
-    from_line = check(given, "command line")
-    return Settings(**{**from_file, **from_line})
+    return Settings(**{**from_file, **check(given, source, hint="")})
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,10 @@ def _tool_table(content: dict[str, Any], path: Path) -> dict[str, Any] | None:
     return table
 
 
-def check(content: Mapping[Any, Any], source: str, names: Names | None = None) -> dict[str, Any]:
+def check(content: Mapping[Any, Any], source: str, names: Names | None = None, hint: str = f" ({EXAMPLE})") -> dict[str, Any]:
     """Fields of `Settings` from a table. Names are compared with `names`, or with those that ship where any is given.
 
-    Raises UsageError with all mistakes on one line.
+    Raises UsageError with all mistakes on one line, and the hint at its end.
     """
     fields: dict[str, Any] = {}
     mistakes = []
@@ -150,7 +150,7 @@ def check(content: Mapping[Any, Any], source: str, names: Names | None = None) -
         except _WrongError as wrong:
             mistakes.append(f"{key} {wrong}")
     if mistakes:
-        raise UsageError(f"{source}: {'; '.join(mistakes)}" + ("" if source == "command line" else f" ({EXAMPLE})"))
+        raise UsageError(f"{source}: {'; '.join(mistakes)}{hint}")
     return fields
 
 

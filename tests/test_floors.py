@@ -15,8 +15,11 @@ import nndoctor
 PACKAGE = Path(nndoctor.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The ground, on which everyone stands; `nndoctor` itself holds the version and no more.
-GROUND = ("nndoctor", "version", "errors")
+# The ground, on which everyone stands.
+GROUND = ("version", "errors")
+# What `import nndoctor` gives, loaded when it is asked for; of it, the package itself may use the version alone.
+FRONT = "nndoctor"
+PUBLIC = ("api", "outcome")
 # Rooms, and the modules that lie beside them, from the bottom up.
 FLOORS = {
     "record": 1,
@@ -33,8 +36,11 @@ FLOORS = {
     "completion": 8,
     "manual": 8,
     "options": 9,
+    "outcome": 9,
     "commands": 10,
+    "api": 10,
     "cli": 11,
+    "pytest_plugin": 11,
     "__main__": 12,
 }
 # Pages and what reads them: below all that use it, and knowing nobody.
@@ -65,6 +71,7 @@ def imports_of(path: Path) -> set[str]:
             found.add(node.module)
             # `from nndoctor import cli` imports a module; `from nndoctor.cli import run` a name.
             found |= {f"{node.module}.{a.name}" for a in node.names if is_module(f"{node.module}.{a.name}")}
+            assert node.module != FRONT or found >= {f"{FRONT}.{a.name}" for a in node.names}, f"{path}:{node.lineno}: a public name, from its front"
     return found
 
 
@@ -76,8 +83,10 @@ def is_module(dotted: str) -> bool:
 
 def wrong_import(importer: str, imported: str) -> str:
     """Why one room may not import another; empty where it may."""
-    if importer == imported or imported in GROUND:
+    if importer == imported or imported in (*GROUND, FRONT):
         return ""
+    if importer == FRONT:
+        return "" if imported in PUBLIC else f"{imported} is not public"
     if importer in GROUND:
         return "the ground knows nobody"
     if importer == DATA:
@@ -91,7 +100,7 @@ def test_every_room_has_a_floor() -> None:
     """A new room or module must be given its place here."""
     rooms = {room(module_of(path)) for path in MODULES}
 
-    assert set() == rooms - {*FLOORS, *GROUND, DATA}
+    assert set() == rooms - {*FLOORS, *GROUND, FRONT, DATA}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
@@ -123,10 +132,13 @@ def test_rules_refuse_what_they_should() -> None:
     assert wrong_import("knowledge", "record")
     assert wrong_import("errors", "record")
     assert wrong_import("findings", "trials")
+    assert wrong_import("nndoctor", "cli")
+    assert wrong_import("nndoctor", "api") == ""
 
 
 WITHOUT_TORCH = [
-    "nndoctor.cli", "nndoctor.__main__", "nndoctor.checkup", "nndoctor.config", "nndoctor.report.handbook", "nndoctor.starter", "nndoctor.diagnosis.engine",
+    "nndoctor", "nndoctor.api", "nndoctor.outcome", "nndoctor.pytest_plugin", "nndoctor.cli", "nndoctor.__main__", "nndoctor.checkup", "nndoctor.config", "nndoctor.report.handbook", "nndoctor.starter",
+    "nndoctor.diagnosis.engine",
     "nndoctor.findings.baseline", "nndoctor.findings.comments", "nndoctor.knowledge.loader", "nndoctor.probe.launch", "nndoctor.record.codec", "nndoctor.report.explain",
     "nndoctor.report.curves", "nndoctor.report.difference", "nndoctor.report.html.document",
     "nndoctor.report.formats", "nndoctor.report.github", "nndoctor.report.json", "nndoctor.report.junit", "nndoctor.report.live",

@@ -187,11 +187,14 @@ def _why_inconclusive(view: View) -> str:
         return f"Another process of the training ended before this one, {seen}."
     if end.reason == "interrupt":
         return f"The run was interrupted {seen}."
+    left = end.reason == "left"
     if steps == 0 and view.recording.header.run > 1 + len(view.recording.trainings):
         made = 1 + len(view.recording.trainings)
         return f"The script made {made} training{'' if made == 1 else 's'}, and training {view.recording.header.run} was to be judged."
     if steps == 0:
-        return "No training was seen: the script called no backward and no optimiser stepped."
+        return "No training was seen: no backward was called and no optimiser stepped." if left else "No training was seen: the script called no backward and no optimiser stepped."
+    if left:
+        return f"The block was left {seen}, too few to say anything."
     return f"The script ended {seen}, too few to say anything."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import re
 from pathlib import Path
@@ -10,9 +11,11 @@ from nndoctor.record.model import Place
 
 _ENCODING = re.compile(rb"coding[:=]\s*([-\w.]+)")  # PEP 263, in one of the first two lines
 
+_CELL = re.compile(r"In\[\d+\]")
+
 
 def find_source(file: str, script: str) -> Path | None:
-    """The file where it lies now: as named, from the working directory, or beside the script."""
+    """The file where it lies now: as named, from the working directory, or beside the script. A notebook's cell by its name."""
     beside = Path(script).parent
     for candidate in (Path(file), beside / file, beside / Path(file).name):
         try:
@@ -20,7 +23,7 @@ def find_source(file: str, script: str) -> Path | None:
                 return candidate
         except (OSError, ValueError):  # a name that no file can have, such as "<string>" with a null in it
             continue
-    return None
+    return Path(file) if _cell_lines(Path(file)) else None
 
 
 def source_lines(path: Path) -> list[str]:
@@ -28,13 +31,18 @@ def source_lines(path: Path) -> list[str]:
     try:
         data = path.read_bytes()
     except OSError:
-        return []
+        return _cell_lines(path)
     declared = _ENCODING.search(b"\n".join(data.split(b"\n", 2)[:2]))
     encoding = declared.group(1).decode("ascii") if declared else "utf-8-sig"
     try:
         return data.decode(encoding, errors="replace").splitlines()
     except LookupError:
         return data.decode("utf-8", errors="replace").splitlines()
+
+
+def _cell_lines(path: Path) -> list[str]:
+    """The lines of a notebook's cell (`In[3]`), which is no file, from Python's own cache while the notebook is open."""
+    return [line.rstrip("\n") for line in linecache.getlines(path.name)] if _CELL.fullmatch(path.name) else []
 
 
 def source_line(place: Place, script: str) -> str:

@@ -14,6 +14,7 @@ import resource
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
+from nndoctor.probe.compiled import Uncompiled
 from nndoctor.probe.depth import deeper
 from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.loss import FUNCTIONS
@@ -40,19 +42,42 @@ if TYPE_CHECKING:
 
 # In evaluation mode these take a fused path, unless a torch-function mode is on the stack.
 _FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
+_WATCHES: weakref.WeakSet[Watch] = weakref.WeakSet()  # those that are installed
+
+
+def watches() -> list[Watch]:
+    """Those that watch this process just now."""
+    return list(_WATCHES)
+
+
+def _close_eyes() -> None:
+    for watch in watches():
+        watch.close_eyes()
+
+
+# A forked worker has nothing to watch; its patches stay, and do nothing. Once and for all: what is registered here stays.
+os.register_at_fork(after_in_child=_close_eyes)
 
 
 class Watch:
-    """Watches one process. `emit` takes records; `stop` is called when enough has been seen and does not return."""
+    """Watches one process. `emit` takes records; `stop` is called when enough has been seen: it ends the process or raises Enough.
 
-    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], directory: str = "", run: int = 0) -> None:
+    What becomes of torch.compile meanwhile is the `compiler`'s affair.
+    """
+
+    def __init__(
+        self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None],
+        directory: str = "", run: int = 0, compiler: Uncompiled | None = None,
+    ) -> None:  # fmt: skip
         self._patches = Patches()
         self._emit = emit
         self._points: Points | None = None
         set_start(directory)
         self._steps, self._seconds, self._run = steps, seconds, run
         self.session = Session(emit, steps, seconds, grace, stop, run)
-        self._loaders = 0
+        self._compiler = compiler or Uncompiled()
+        self._loaders: IdentityTable[Any, None] = IdentityTable()
+        self._described = 0  # loaders
         self._schedulers = 0
         self._finished = threading.Lock()
         self.trains_unseen: Callable[[], None] | None = None  # called once in a forked process that trains
@@ -67,8 +92,7 @@ class Watch:
                 str(torch.__version__), "cpu", torch.get_num_threads(), self._steps, self._seconds, self._run,
             )
         )  # fmt: skip
-        # A forked worker has nothing to watch; its patches stay, and do nothing.
-        os.register_at_fork(after_in_child=self.close_eyes)
+        _WATCHES.add(self)
         replace = self._patches.replace
         replace(nn.Module, "__call__", self._module_call)
         replace(nn.Module, "__init__", self._module_init)
@@ -90,11 +114,10 @@ class Watch:
         replace(warnings, "_showwarnmsg", functools.partial(moved, Session.attempt.__code__))
         self.session.replicas.install(self._patches)
         self.session.values.install(self._patches)
-        replace(torch, "compile", self._compile)
-        replace(nn.Module, "compile", self._module_compile)
+        self._compiler.install(self._patches, self.session.calls.note)
         replace(torch.jit, "script", self._script)
         replace(torch.utils.data.DataLoader, "__init__", self._loader_init)
-        replace(torch.utils.data.DataLoader, "__iter__", functools.partial(self._noting, "loader-iter"))
+        replace(torch.utils.data.DataLoader, "__iter__", self._loader_iter)
 
     def note_fork(self) -> None:
         """The script has forked a process, which is not watched."""
@@ -136,6 +159,8 @@ class Watch:
         self.session.off = True
         self.session.functions.stop()
         self._patches.remove()
+        self._compiler.end()
+        _WATCHES.discard(self)
 
     def finish(self) -> None:
         """Write what is summed up at the end. Never raises; a second call does nothing."""
@@ -304,23 +329,6 @@ class Watch:
 
         return clip
 
-    def _compile(self, old: Any) -> Any:
-        """The probe runs eagerly: a compiled graph holds no modules, no calls and no user's lines. Torch's own no-op."""
-
-        @functools.wraps(old)
-        def compile(*args: Any, **kwargs: Any) -> Any:  # noqa: A001 - the name that it replaces
-            self.session.calls.note("compile")
-            return old(*args, **{**kwargs, "disable": True})
-
-        return compile
-
-    def _module_compile(self, old: Any) -> Any:
-        @functools.wraps(old)
-        def compile(module: nn.Module, *args: Any, **kwargs: Any) -> None:  # noqa: A001
-            self.session.calls.note("compile")
-
-        return compile
-
     def _script(self, old: Any) -> Any:
         """TorchScript reads the source of every function that it meets, and cannot read a wrapper's."""
 
@@ -335,11 +343,28 @@ class Watch:
         @functools.wraps(old)
         def __init__(loader: Any, *args: Any, **kwargs: Any) -> None:
             old(loader, *args, **kwargs)
-            if self._loaders < 50 and not self.session.off:
-                self._emit(_describe_loader(self._loaders, loader))
-                self._loaders += 1
+            if not self.session.off:
+                self._meet(loader)
 
         return __init__
+
+    def _loader_iter(self, old: Any) -> Any:
+        noted = self._noting("loader-iter", old)
+
+        @functools.wraps(old)
+        def __iter__(loader: Any) -> Any:
+            if not self.session.off and loader not in self._loaders:  # built before the watch began
+                self._meet(loader)
+            return noted(loader)
+
+        return __iter__
+
+    def _meet(self, loader: Any) -> None:
+        """Describe a loader at first sight."""
+        self._loaders[loader] = None
+        if self._described < 50:
+            self._emit(_describe_loader(self._described, loader))
+            self._described += 1
 
 
 @contextmanager

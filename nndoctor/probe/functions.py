@@ -16,16 +16,25 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, handle_torch_function
 
+from nndoctor.probe.loss import FUNCTIONS
+
+Listener = Callable[[str, tuple[Any, ...], dict[str, Any], Any], None]
+
+_LOSSES = frozenset(FUNCTIONS)
 # Never of interest, and the most frequent: attribute access and what the optimisers call.
 _IGNORED = frozenset({"__get__", "__set__", "size", "dim", "numel", "is_floating_point", "is_complex", "requires_grad_", "backward", "item"})
 
 
 class FunctionMode(TorchFunctionMode):
-    """Hands (name, arguments, keyword arguments, result) of each call to one listener."""
+    """Hands (name, arguments, keyword arguments, result) of each call to one listener, those of losses to another.
 
-    def __init__(self, listener: Callable[[str, tuple[Any, ...], dict[str, Any], Any], None]) -> None:
+    A loss comes here past its wrapper where the script's name for it is older than the watch (`from torch.nn.functional import
+    cross_entropy` in an earlier cell of a notebook); by way of the wrapper it comes as well, which knows of it.
+    """
+
+    def __init__(self, listener: Listener, losses: Listener) -> None:
         super().__init__()
-        self._listener = listener
+        self._listener, self._losses = listener, losses
         self.listening = False
         # Made before anybody patches them, by this package or the script.
         owners = (torch.nn.functional, torch, Tensor)
@@ -39,6 +48,8 @@ class FunctionMode(TorchFunctionMode):
         result = func(*args, **kwargs)
         if self.listening:
             name = getattr(func, "__name__", "")
+            if name in _LOSSES and isinstance(func, FunctionType):
+                self._losses(name, args, kwargs, result)
             if name not in _IGNORED and not name.startswith("_foreach"):
                 self._listener(name, args, kwargs, result)
         return result
@@ -66,8 +77,8 @@ class FunctionWatch:
     closer look is forgone; the default device's own mode is never closed and does no harm.
     """
 
-    def __init__(self, listener: Callable[[str, tuple[Any, ...], dict[str, Any], Any], None]) -> None:
-        self._mode = FunctionMode(listener)
+    def __init__(self, listener: Listener, losses: Listener) -> None:
+        self._mode = FunctionMode(listener, losses)
         self._pushed = False
         self.below = 0  # modes of this package that lie below for good: a trial's changes
 

@@ -20,6 +20,10 @@ def looked_at(step: int) -> bool:
     return step % 20 == 0 if step <= 400 else step % 100 == 0
 
 
+class Enough(Exception):
+    """Raised by a `stop` that ends the watch and not the process: what was being looked at is left, and the script goes on."""
+
+
 class Calls:
     """Counts the loop's calls and keeps the order of the first ones."""
 

@@ -20,14 +20,15 @@ class Patches:
     """Attributes that were replaced, with what stood there before."""
 
     def __init__(self) -> None:
-        self._old: list[tuple[Any, str, Any]] = []
+        self._old: list[tuple[Any, str, Any, Any]] = []  # owner, name, what stood there, what was put there
         self._handles: list[Any] = []
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Put `make(old)` in the place of an attribute, its own or inherited."""
         old = owner.__dict__.get(name, _INHERITED)
-        self._old.append((owner, name, old))
-        setattr(owner, name, make(getattr(owner, name) if old is _INHERITED else old))
+        ours = make(getattr(owner, name) if old is _INHERITED else old)
+        self._old.append((owner, name, old, ours))
+        setattr(owner, name, ours)
 
     def hook(self, handle: Any) -> None:
         """Keep a removable hook's handle."""
@@ -36,8 +37,8 @@ class Patches:
     @contextmanager
     def suspended(self, owner: Any) -> Iterator[None]:
         """The attributes of one owner as they were, for a while."""
-        ours = [(name, getattr(owner, name)) for o, name, _ in self._old if o is owner]
-        for o, name, old in reversed(self._old):  # one may have been put over another
+        ours = [(name, getattr(owner, name)) for o, name, _, _ in self._old if o is owner]
+        for o, name, old, _ in reversed(self._old):  # one may have been put over another
             if o is owner:
                 _put(o, name, old)
         try:
@@ -47,9 +48,10 @@ class Patches:
                 setattr(owner, name, mine)
 
     def remove(self) -> None:
-        """Everything as it was."""
-        for owner, name, old in reversed(self._old):
-            _put(owner, name, old)
+        """Everything as it was. What the script has put over ours stays, and ours beneath it, which passes everything on."""
+        for owner, name, old, ours in reversed(self._old):
+            if owner.__dict__.get(name) is ours:
+                _put(owner, name, old)
         for handle in self._handles:
             handle.remove()
         self._old.clear()

@@ -23,7 +23,7 @@ from nndoctor.probe.guards import Guards
 from nndoctor.probe.holdout import HoldoutWatch
 from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.inputs import InputWatch
-from nndoctor.probe.loop import Calls, Limits, looked_at
+from nndoctor.probe.loop import Calls, Enough, Limits, looked_at
 from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
 from nndoctor.probe.modes import ModeWatch
 from nndoctor.probe.operations import Operations
@@ -60,7 +60,7 @@ class Session:
         self.limits = Limits(steps, seconds, grace, stop)
         self.calls = Calls()
         self.operations = Operations(self)
-        self.functions = FunctionWatch(self.operations.called)
+        self.functions = FunctionWatch(self.operations.called, self._loss_past_its_wrapper)
         self.activations = ActivationWatch(emit, self.later)
         self.inputs = InputWatch(emit)
         self.losses = LossWatch(emit, self.later)
@@ -100,11 +100,15 @@ class Session:
 
     def attempt(self, part: Callable[..., Any], *args: Any) -> Any:
         """Call a part of the watch, quietly. What it raises is written down and never reaches the script; after the third
-        time the watch closes its eyes.
+        time the watch closes its eyes, and then calls nothing.
         """
+        if self.off:
+            return None
         try:
             with deeper(), stats.quiet():
                 return part(*args)
+        except Enough:
+            return None
         except Exception as e:
             self._problems += 1
             if self._problems > 2:
@@ -305,6 +309,12 @@ class Session:
         elif value.requires_grad or self.pending.calls:  # else a baseline computed before or between: nothing that is trained
             self.attempt(self._train_loss, name, prediction, target, value, kwargs, rows, place)
 
+    def _loss_past_its_wrapper(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
+        """A loss function was called in a step that is looked at, perhaps by a name that is older than the watch."""
+        if not self.off and not self.in_loss and self.mine():
+            with deeper():
+                self.loss_called(name, args, kwargs, value)
+
     def _evaluation_loss(self, name: str, prediction: Tensor, target: Tensor, value: Tensor, rows: int) -> None:
         self.evaluation.loss(name, value, rows)
         if name in CLASS_LOSSES:
@@ -344,6 +354,8 @@ class Session:
             self.in_backward = False
             self.depth -= 1
             self.looking = looking
+        if self.off:  # from here on
+            return
         self.backwards += 1
         self._since_step += 1
         if looking:
@@ -425,6 +437,8 @@ class Session:
         if optimizer not in self.registry.optimizers:
             self._graphs_until = self.steps + _GRAPHS  # another training may begin here
             self.ran.clear()
+            self.registry.has_optimizer = True  # where it was built before the watch began
+            self.trainings.hold(optimizer)
         self._in_step = True
         if self.forwards or self.backwards:
             self.registry.optimizer(optimizer)

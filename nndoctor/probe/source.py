@@ -7,6 +7,7 @@ that was not reached.
 from __future__ import annotations
 
 import ast
+import linecache
 from collections.abc import Iterable, Iterator
 
 from nndoctor.probe.where import is_user_file
@@ -27,12 +28,20 @@ def hints(recording: Recording) -> list[SourceHint]:
     found: list[SourceHint] = []
     for file in _files(recording):
         try:
-            with open(file, "rb") as f:
-                tree = ast.parse(f.read(_MOST_BYTES))
+            tree = ast.parse(_source(file))
         except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         found += (SourceHint(what, Place(file, node.lineno), _text(node)) for what, node in (*_uncalled(tree), *_moved_apart(tree)))
     return found
+
+
+def _source(file: str) -> bytes | str:
+    """The text of a file, or of a notebook's cell. Raises OSError."""
+    try:
+        with open(file, "rb") as f:
+            return f.read(_MOST_BYTES)
+    except FileNotFoundError:
+        return "".join(linecache.getlines(file))
 
 
 def _files(recording: Recording) -> list[str]:

@@ -63,13 +63,13 @@ def hide_our_frames(hook: Callable[..., object]) -> None:
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         sys.excepthook = hook
-        _strip(error)
+        strip(error)
         hook(kind, error, error.__traceback__)
 
     sys.excepthook = show
 
 
-def _strip(error: BaseException) -> None:
+def strip(error: BaseException) -> None:
     """Take the frames of this package out of the tracebacks of an exception and of all that it came from.
 
     Those at the inner end stay, if the script's come before them: the fault may be this package's own, and is not hidden.

@@ -33,8 +33,7 @@ class Trainings:
         """
         parameters = [p for g in optimizer.param_groups for p in g["params"]]
         begins = self._stepped and not any(p in self._held for p in parameters)
-        for p in parameters:
-            self._held[p] = None
+        self.hold(optimizer)
         if not begins:
             return False
         if self.current == self._wanted:
@@ -44,6 +43,12 @@ class Trainings:
         self.waiting = self.current < self._wanted
         self._emit(Training(self.current, steps, place))
         return not self.waiting
+
+    def hold(self, optimizer: torch.optim.Optimizer) -> None:
+        """An optimiser has these parameters."""
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                self._held[p] = None
 
     def stepped(self) -> None:
         """An optimiser is about to step."""

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from types import CodeType, FrameType
 
+from nndoctor.probe.cells import cell_name
 from nndoctor.record.model import Place
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -60,7 +61,10 @@ def _user_frame_from(frame: FrameType | None) -> FrameType | None:
 
 @lru_cache(maxsize=4096)
 def shown_path(filename: str) -> str:
-    """The file as a person would name it: relative to the working directory where it lies below it."""
+    """The file as a person would name it: relative to the working directory where it lies below it, a notebook's cell by its number."""
+    cell = cell_name(filename)
+    if cell:
+        return cell
     try:
         relative = os.path.relpath(filename, _start[-1])
     except (ValueError, OSError):

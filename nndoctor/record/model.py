@@ -627,7 +627,7 @@ class End:
     """Last line: how the run ended."""
 
     kind: ClassVar[str] = "end"
-    reason: str  # "finished", "steps", "seconds", "error", "exit", "interrupt", "peer", "next" (training of the script); "signal", "timeout", "lost" by the parent
+    reason: str  # "finished", "left" (the block of a program), "steps", "seconds", "error", "exit", "interrupt", "peer", "next" (training of the script); "signal", "timeout", "lost" by the parent
     steps: int
     backwards: int
     forwards: int

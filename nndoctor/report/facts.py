@@ -25,6 +25,7 @@ _ADVICE = {
     "error": "Mend the exception, then run nndoctor again; a loss is needed before it can be judged.",
     "exit": "See why the script exits; arguments of its own go after its name: nndoctor check train.py --data DIR",
     "finished": "Let it train longer (more epochs or data); a hundred steps are enough to judge by.",
+    "left": "Let more of the training run in the block; a hundred steps are enough to judge by.",
     "steps": "Let nndoctor see more: --steps 1000",
     "seconds": "Let nndoctor see more: --seconds 300",
     "timeout": "Raise the limit with --timeout, or give the script less data to load.",
@@ -34,6 +35,7 @@ _ADVICE = {
 }
 _ADVICE_UNSEEN = 'Start the processes by spawn (multiprocessing.get_context("spawn")) while you look, or train in one.'
 _ADVICE_UNTRAINED = "Name a script that trains: a loss that is taken back, and an optimiser that steps."
+_ADVICE_UNTRAINED_BLOCK = "Put the loop that trains into the block: a loss that is taken back, and an optimiser that steps."
 _ADVICE_OTHER = "Run it once as `python SCRIPT` to see whether it trains."
 
 
@@ -271,8 +273,8 @@ def advice(recording: Recording) -> str:
     if recording.ranks and not recording.steps and not any(r.watched for r in recording.ranks):
         return _ADVICE_UNSEEN
     reason = recording.end.reason if recording.end is not None else ""
-    if reason == "finished" and not step_count(recording):
-        return _ADVICE_UNTRAINED
+    if reason in ("finished", "left") and not step_count(recording):
+        return _ADVICE_UNTRAINED if reason == "finished" else _ADVICE_UNTRAINED_BLOCK
     return _ADVICE.get("signal" if recording.gone is not None else reason, _ADVICE_OTHER)
 
 
@@ -307,6 +309,7 @@ def error_line(end: End) -> str:
 
 _ENDINGS: dict[str, Callable[[End, Recording], str]] = {
     "finished": lambda end, recording: "the script ended by itself",
+    "left": lambda end, recording: "the block was left",
     "steps": lambda end, recording: "stopped at the limit of steps",
     "next": lambda end, recording: "stopped where the next training began",
     "seconds": lambda end, recording: f"stopped at the limit of {duration(recording.header.seconds_limit)}",

@@ -52,6 +52,23 @@ def render(diagnosis: Diagnosis, look: Look) -> str:
     return page.result()
 
 
+def render_failure(diagnosis: Diagnosis, look: Look) -> str:
+    """Of the same report what made it fail, for the message of an assertion: the verdict, and the findings that count or why
+    there is no diagnosis.
+    """
+    page = Page(look)
+    if diagnosis.verdict != "healthy":  # else mere notes count
+        _headline(page, diagnosis)
+        page.gap()
+    if diagnosis.verdict == "inconclusive":
+        _why_not(page, diagnosis)
+        return page.result()
+    first, *further = filter(diagnosis.fails_by, diagnosis.suspects)
+    suspects.first_suspect(page, first, diagnosis.recording.header.script, look.verbose)
+    suspects.further_suspects(page, further, look.verbose)
+    return page.result()
+
+
 def _headline(page: Page, diagnosis: Diagnosis) -> None:
     """Sick or healthy, and the first suspect."""
     word = (diagnosis.verdict.upper(), _STYLES.get(diagnosis.verdict, "bold"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nndoctor.outcome import Report
 from nndoctor.report.html.document import render
 from tests.report import samples
 from tests.report.browser import Browser, find_browser
@@ -100,6 +101,20 @@ def test_nothing_is_complained_of_or_fetched(name: str, width: int, browser: Bro
 
     assert [] == browser.complaints
     assert [pages[name].as_uri()] == browser.requests
+
+
+@pytest.mark.parametrize("name", ["sick", "hostile"])
+def test_a_notebook_shows_the_page_in_a_frame(name: str, browser: Browser, tmp_path: Path) -> None:
+    """The page's script runs there without complaint; its styles stay within, and the two cannot reach each other."""
+    page = tmp_path / "notebook.html"
+    page.write_text(f"<!doctype html><title>notebook</title><main>a cell</main>{Report(PAGES[name]())._repr_html_()}", encoding="utf-8")
+    browser.open(page)
+    within = "document.querySelector('iframe')"
+
+    assert [] == browser.complaints
+    assert {page.as_uri(), "about:srcdoc"} >= set(browser.requests)
+    assert [1, None, 720] == browser.run(f"[document.querySelectorAll('iframe').length, {within}.contentDocument, {within}.clientHeight]")
+    assert ["block", "0px", "none"] == browser.run("(({display, padding, maxWidth}) => [display, padding, maxWidth])(getComputedStyle(document.querySelector('main')))")
 
 
 def test_complaints_are_heard(browser: Browser, tmp_path: Path) -> None:
