@@ -87,6 +87,7 @@ class Session:
         self._stepper: torch.optim.Optimizer | None = None  # of a first step, until its closure has called the model
         self._steppers: IdentityTable[torch.optim.Optimizer, None] = IdentityTable()
         self._unstepped: list[Step] = []
+        self._held_quality = Quality()
         self._since_step = self._wasted = 0
         self._loss_values: list[Tensor] = []
         self.ran: set[str] = set()
@@ -361,7 +362,8 @@ class Session:
         elif loss.numel() == 1:
             self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         self.losses.last_source = None
-        if self._is_looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
+        early = self._since_step < 4 or not self.registry.optimizers  # of several calls a step; without optimisers each is one
+        if self._is_looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and early and loss.grad_fn is not None:
             found = self.terms.read(loss, self.now, self.calls.place("backward"), self.looking, self.pending.seen)
             self.activations.output_sites |= found
         if self.steps == 0:
@@ -382,12 +384,12 @@ class Session:
     def _hold_back(self) -> None:
         """No optimiser has stepped so far: keep each backward call as a step in case none ever does."""
         if self._compared:
-            self.weights.close(self.backwards, self.losses.quality)
+            self.weights.close(self.backwards, self._held_quality)
             self.replicas.close(self.backwards)
         self._compared = self.looking and not self.registry.optimizers
         if self._compared:
             self.weights.before_step()
-        self.losses.quality = Quality()
+        self._held_quality, self.losses.quality = self.losses.quality, Quality()  # of the call that begins; its weights move after it
         step = Step(self.backwards + 1, self.limits.elapsed)
         self._fill_forward(step)
         self._settle_loss(step, self._loss_values[-1:])

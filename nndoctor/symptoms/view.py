@@ -158,8 +158,10 @@ class View:
         graphs = [g for g in self.graphs if g.losses]
         if not graphs or self.main_loss is None or any(len(g.losses) > 1 for g in graphs):
             return False
-        first = next((link.op for link in graphs[0].chain), "")
-        return first not in ("Add", "Sub") and self.main_loss.settings.get("reduction", "mean") == "mean"
+        ops = [link.op for link in graphs[0].chain]
+        above = ops[: next((i for i, op in enumerate(ops) if op in ("Sub", "Rsub")), len(ops))]
+        summed = self.main_loss.function.startswith("by-hand") and "Sum" in above and "Div" not in above
+        return ops[:1] not in (["Add"], ["Sub"]) and not summed and self.main_loss.settings.get("reduction", "mean") == "mean"
 
     @property
     def comparable(self) -> bool:
@@ -234,12 +236,17 @@ class View:
         return (start - self.last) / max(scale, 1e-12)
 
     def falls_beyond(self, errors: float) -> bool:
-        """Whether the loss fell by more than so many standard errors between its first and last tenth."""
+        """Whether the loss fell by more than so many standard errors between its first and last tenth.
+
+        A steep fall is no noise within the first tenth: where all of the last lies below all of the first, as chance brings
+        about once in 250 times of the shortest tenths, it fell as well.
+        """
         if self.early is None or self.last is None or len(self.finite) < 10:
             return False
         k = self.tenth
         error = math.sqrt((np.var(self.finite[:k]) + np.var(self.finite[-k:])) / k) if k > 1 else 0.0
-        return bool(self.early - self.last > errors * max(error, 1e-9 * abs(self.early)))
+        beyond = self.early - self.last > errors * max(error, 1e-9 * abs(self.early))
+        return bool(beyond or self.finite[-k:].max() < self.finite[:k].min())
 
     @cached_property
     def falls(self) -> bool:

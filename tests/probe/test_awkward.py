@@ -114,3 +114,22 @@ def test_what_is_done_to_weights_between_steps_is_seen(tmp_path: Path, monkeypat
     assert coarse == all(p.coarse == 1.0 for p in seen)
     if undone is not None:
         assert {undone} == {p.undone for p in seen if p.undone is not None}
+
+
+BY_HAND = "w = torch.zeros(8, requires_grad=True)\ntruth = x @ torch.arange(1.0, 9.0)\n"
+DOWN = "with torch.no_grad():\n        w -= 0.1 * w.grad\n        w.grad = None\n"
+
+
+def test_loops_without_an_optimiser_are_scored_at_every_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a loss that is written by hand, each look has the score of its own step: 0 at first, and better from look to look."""
+    monkeypatch.chdir(tmp_path)
+    script = HEAD + BY_HAND + f"for _ in range(50):\n    loss = (x @ w - truth).pow(2).mean()\n    loss.backward()\n    {DOWN}"
+    (tmp_path / "train.py").write_text(script)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+    scores = [s.r2 for s in recording.samples]
+
+    assert [] == recording.problems
+    assert [2, 3, 5, 7, 10, 20, 30, 40] == [s.step for s in recording.samples][:8]
+    assert None not in scores
+    assert sorted(scores) == scores and scores[-1] > 0.99
+    assert 1.0 - recording.steps[1].loss / recording.steps[0].loss == pytest.approx(scores[0], abs=0.05)

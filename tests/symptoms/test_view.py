@@ -106,6 +106,12 @@ def test_falling_means_by_more_than_noise() -> None:
     assert not View(run_of([2.0] * 100)).falls
 
 
+def test_a_cliff_is_a_fall() -> None:
+    """Within the first tenth the loss falls by eight orders of magnitude, and its spread is no noise."""
+    assert View(run_of([3e7 / 10**i for i in range(8)] + [0.1] * 22)).falls
+    assert not View(run_of([3e7 / 10**i for i in range(8)] + [0.1] * 21 + [3e7])).falls
+
+
 def test_noise_leaves_the_trend_out() -> None:
     """A straight line has none, however steep."""
     assert 0.0 == pytest.approx(View(run_of([100.0 - i for i in range(100)])).noise)
@@ -138,6 +144,16 @@ def test_a_sum_of_losses_has_no_level_to_compare() -> None:
 
     assert math.log(10) == pytest.approx(View(healthy()).constant)
     assert [None] * 4 == [View(r).constant for r in (two, added, summed, weighted)]
+
+
+def test_a_sum_by_hand_has_no_level_to_compare() -> None:
+    """Squared errors that are added up are no variance; their mean is, also where each of them comes from a sum."""
+    summed, mean = regression(), regression()
+    change([*summed.losses, *mean.losses], function="by-hand:squared-error", settings={})
+    summed.graphs[0].chain = links("Sum", "Pow", "Sub", "Mm")
+    mean.graphs[0].chain = links("Mean", "Pow", "Sub", "Sum", "Mm")
+
+    assert (None, 1.0) == (View(summed).constant, View(mean).constant)
 
 
 def test_the_best_constant_depends_on_the_task() -> None:
