@@ -40,6 +40,7 @@ from nndoctor.record.model import Place, Problem, Sequence, SettingChange, Step
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
 _GRAPHS = 40  # steps of an optimiser within which graphs are read
+_MOST_TURNS = 4  # optimisers in turn that are looked at one after the other
 _tracing: Callable[[], Any] = torch._C._get_tracing_state
 _SEQUENTIAL = (nn.RNNBase, nn.MultiheadAttention)
 
@@ -77,6 +78,7 @@ class Session:
         self.transformed = 0  # points that were met inside a transform of torch.func
         self.depth = 0
         self._begun = 0  # steps made before this training
+        self._turns: set[tuple[int, ...]] = set()  # optimisers that have stepped together
         self.looking = False
         self.in_backward = self.in_loss = self._in_step = False
         self._thread: int | None = None
@@ -88,7 +90,7 @@ class Session:
         self._steppers: IdentityTable[torch.optim.Optimizer, None] = IdentityTable()
         self._unstepped: list[Step] = []
         self._held_quality = Quality()
-        self._since_step = self._wasted = 0
+        self._since_step = self._wasted = self._evaluations = 0
         self._loss_values: list[Tensor] = []
         self.ran: set[str] = set()
         self.modes = ModeWatch(emit, self.registry)
@@ -154,8 +156,10 @@ class Session:
         return self._stack[-1] if self._stack else (None, "")
 
     def _is_looked_at(self, step: int) -> bool:
-        """Whether a step is to be looked at closely: each training is as if it were the only one."""
-        return looked_at(step - self._begun)
+        """Whether a step is to be looked at closely: each training is as if it were the only one, and of optimisers that take
+        turns as many steps in a row as there are, or every tenth step would be the same one's.
+        """
+        return any(looked_at(step - self._begun - k) for k in range(max(1, min(len(self._turns), _MOST_TURNS))))
 
     def begin_training(self) -> None:
         """Another training of the script begins: what was summed up by line or name so far is another network's."""
@@ -163,6 +167,7 @@ class Session:
         self.evaluation.close()
         self.pending.clear()
         self._begun = self.steps
+        self._turns.clear()
         self.registry.training = self.losses.training = self.trainings.current
         self.activations.forget()
         self._plan()
@@ -356,6 +361,7 @@ class Session:
             self.gradients.before_first_backward()
         elif not self._in_step and not by_value and self.gradients.none_left():  # a closure clears and computes anew as often as it likes
             self._wasted += 1
+        self._evaluations += self._in_step
         source = self.losses.last_source
         if source is not None and source() is loss and self.losses.last_value is not None:
             self._loss_values.append(self.losses.last_value)
@@ -458,8 +464,10 @@ class Session:
         if not values and self._since_step == 0 and self.losses.last_value is not None:
             values = [self.losses.last_value]
         self._settle_loss(step, values)
+        if 1 < len(values) == self._evaluations:
+            self.later.add(values, step.evaluations.extend)
         self._loss_values = []
-        self._since_step = self._wasted = 0
+        self._since_step = self._wasted = self._evaluations = 0
 
     def _fill_forward(self, step: Step) -> None:
         if self.pending.calls:
@@ -494,6 +502,7 @@ class Session:
         step, self._open = self._open, None
         if step is None:
             return
+        self._turns.add(tuple(step.optimizers))
         if self.looking:
             self.functions.stop()
             self.weights.close(step.index, self.losses.quality)

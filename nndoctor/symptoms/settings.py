@@ -91,7 +91,7 @@ def short_run(view: View) -> Symptom | None:
     limit = view.thresholds.get("short-run", 100.0)
     if not _ended_by_itself(view) or view.steps >= limit:
         return None
-    return Symptom("short-run", f"The script ended by itself after {view.steps} steps.", float(view.steps), limit, float(np.clip(math.log10(limit / view.steps) + 0.3, 0.3, 1.0)))
+    return Symptom("short-run", f"The script ended by itself after {view.steps} {view.unit}s.", float(view.steps), limit, float(np.clip(math.log10(limit / view.steps) + 0.3, 0.3, 1.0)))
 
 
 def ended_falling(view: View) -> Symptom | None:
@@ -108,7 +108,7 @@ def ended_falling(view: View) -> Symptom | None:
     level = abs(float(before.mean()))
     if level <= 0 or drop / level < limit or drop < 2 * noise:
         return None
-    text = f"Over the last third of its {view.steps} steps the loss fell by another {drop / level:.0%}, and the script ended."
+    text = f"Over the last third of its {view.steps} {view.unit}s the loss fell by another {drop / level:.0%}, and the script ended."
     return Symptom("ended-falling", text, drop / level, limit, float(np.clip(0.4 + 3 * (drop / level - limit), 0.4, 1.0)))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from nndoctor.probe.launch import Limits, Target, watch
 from nndoctor.record.model import Recording
+from nndoctor.symptoms.view import View
 
 HEAD = """\
 import torch
@@ -70,6 +71,7 @@ def test_unusual_script_is_seen_to_its_end(tmp_path: Path, monkeypatch: pytest.M
     assert [] == recording.problems
     assert 20 == len(recording.steps)
     assert all(s.loss is not None for s in recording.steps)
+    assert ([3, 3] if name == "closure" else [0, 0]) == [len(s.evaluations) for s in recording.steps[:2]]
 
 
 QUESTIONS = {
@@ -133,3 +135,18 @@ def test_loops_without_an_optimiser_are_scored_at_every_look(tmp_path: Path, mon
     assert None not in scores
     assert sorted(scores) == scores and scores[-1] > 0.99
     assert 1.0 - recording.steps[1].loss / recording.steps[0].loss == pytest.approx(scores[0], abs=0.05)
+
+
+def test_optimisers_that_take_turns_are_looked_at_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look is at two steps in a row, one of either."""
+    monkeypatch.chdir(tmp_path)
+    script = NET + "judge = nn.Linear(2, 1)\none = torch.optim.SGD(judge.parameters(), lr=0.01)\ntwo = torch.optim.SGD(model.parameters(), lr=0.01)\n"
+    script += "for _ in range(25):\n    one.zero_grad()\n    judge(model(x).detach()).square().mean().backward()\n    one.step()\n"
+    script += "    two.zero_grad()\n    judge(model(x)).mean().backward()\n    two.step()\n"
+    (tmp_path / "train.py").write_text(HEAD + script)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+    looks = {s.step for s in recording.samples}
+
+    assert [] == recording.problems
+    assert {10, 11, 20, 21, 30, 31, 40, 41} == {step for step in looks if step >= 10}
+    assert 0 == View(recording).judge

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from nndoctor.record.model import Recording, SettingChange
+from nndoctor.symptoms.catalogue import notice_in
 from nndoctor.symptoms.view import View, is_norm
 from tests.symptoms.build import (
     BACKWARD,
@@ -38,6 +40,18 @@ def one_after_another(count: int) -> Recording:
         step.index += 100
     recording.steps += later
     recording.samples += looks(range(6), at=range(110, 100 + count, 10), accuracy=0.3)
+    return recording
+
+
+def contest() -> Recording:
+    """A judge in optimiser 0, whose loss falls, and in turns with it a network that learns through it, whose loss rises."""
+    recording = healthy()
+    recording.optimizers = [adam(0, 1, 2, 3), adam(4, 5, index=1)]
+    recording.graphs = [replace(recording.graphs[0], reached=[0, 1, 2, 3]), replace(recording.graphs[0], reached=[0, 1, 2, 3, 4, 5])]
+    for step, loss in zip(recording.steps[::2], geometric(0.7, 0.02, 50), strict=True):
+        step.loss, step.optimizers = loss, [0]
+    for step, loss in zip(recording.steps[1::2], geometric(0.7, 5.0, 50), strict=True):
+        step.loss, step.optimizers = loss, [1]
     return recording
 
 
@@ -76,6 +90,36 @@ def test_an_empty_recording_has_no_steps() -> None:
     assert ([], 0, 0) == (view.steps_seen, view.since, view.steps)
     assert (None, None, None) == (view.first, view.last, view.skill)
     assert (0.0, False, 0.0) == (view.fall, view.falls, view.learns)
+
+
+def test_in_a_contest_the_judge_is_followed() -> None:
+    """Its loss falls; how far the run came is not known, what the judge is asked is no task, and jumps from turn to turn are none."""
+    view = View(contest())
+
+    assert 0 == view.judge
+    assert 50 == view.steps and view.falls
+    assert (None, None, 0.0, False) == (view.labels, view.skill, view.learns, view.comparable)
+    assert [] == [s.name for s in notice_in(view) if s.name.startswith("loss-")]
+
+
+def test_optimisers_are_a_contest_only_where_one_learns_through_the_other() -> None:
+    """Nor where each step is made by both, or one has stopped halfway, or holds the weights of the other."""
+    apart, together, ended, shared = (contest() for _ in range(4))
+    apart.graphs[1].reached = [4, 5]
+    change(together.steps, optimizers=[0, 1])
+    change(ended.steps[50:], optimizers=[0])
+    shared.optimizers[1] = adam(3, 4, 5, index=1)
+
+    assert [None] * 4 == [View(r).judge for r in (apart, together, ended, shared)]
+
+
+def test_evaluations_of_a_closure_stand_for_few_steps() -> None:
+    """Four steps of twenty evaluations are eighty losses; of many steps each has its mean."""
+    few, many = healthy([0.5] * 4), healthy([0.5] * 40)
+    change([*few.steps, *many.steps], evaluations=geometric(2.0, 0.5, 20))
+
+    assert (80, "evaluation") == (View(few).steps, View(few).unit)
+    assert (40, "step") == (View(many).steps, View(many).unit)
 
 
 # --- the loss -----------------------------------------------------------------------------------------------------
