@@ -370,8 +370,9 @@ class Session:
         self.losses.last_source = None
         early = self._since_step < 4 or not self.registry.optimizers  # of several calls a step; without optimisers each is one
         if self._is_looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and early and loss.grad_fn is not None:
-            found = self.terms.read(loss, self.now, self.calls.place("backward"), self.looking, self.pending.seen)
-            self.activations.output_sites |= found
+            outputs, gates = self.terms.read(loss, self.now, self.calls.place("backward"), self.looking, self.pending.seen)
+            self.activations.output_sites |= outputs
+            self.activations.gates |= gates
         if self.steps == 0:
             if self._is_looked_at(self.now):
                 self.weights.remember_first()

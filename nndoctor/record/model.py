@@ -298,6 +298,7 @@ class Site:
     place: Place | None = None
     module: str = ""
     values: int | None = None  # batch norm: values behind one statistic, in the smallest call
+    gate: bool = False  # another signal is multiplied by it, as by attention weights
 
 
 @dataclass

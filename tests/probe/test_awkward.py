@@ -150,3 +150,18 @@ def test_optimisers_that_take_turns_are_looked_at_alike(tmp_path: Path, monkeypa
     assert [] == recording.problems
     assert {10, 11, 20, 21, 30, 31, 40, 41, 50} == {step for step in looks if step >= 10}
     assert 0 == View(recording).judge
+
+
+def test_gates_are_told_from_activations_in_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attention, dropout between, a GELU by hand and a sigmoid that scales are gates; a tanh and a softmax before a layer are none."""
+    monkeypatch.chdir(tmp_path)
+    forward = "h = x.view(-1, 4, 2)\n    q, k, v = (f(h) for f in (one, two, three))\n    a = F.softmax(q @ k.mT, -1)\n    h = (F.dropout(a, 0.5) @ v).flatten(1)\n"
+    forward += "    h = h + 0.5 * h * (1 + torch.tanh(h))\n    h = h * torch.sigmoid(four(h))\n    h = five(torch.tanh(h) * scale)\n    loss = F.cross_entropy(six(F.softmax(h, 1)), y)"
+    net = "one, two, three, four, five, six = net = nn.ModuleList(nn.Linear(n, m) for n, m in ((2, 3), (2, 3), (2, 3), (12, 12), (12, 5), (5, 2)))\n"
+    net += "scale = nn.Parameter(torch.ones(12))\noptimizer = torch.optim.SGD([*net.parameters(), scale], lr=0.01)\n"
+    (tmp_path / "train.py").write_text(HEAD + net + LOOP.format(loss=forward))
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+    found = [(s.function, s.gate) for s in recording.sites if s.function in ("softmax", "tanh", "sigmoid")]
+
+    assert [] == recording.problems
+    assert [("softmax", True), ("tanh", True), ("sigmoid", True), ("tanh", False), ("softmax", False)] == found
