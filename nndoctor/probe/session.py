@@ -390,6 +390,11 @@ class Session:
 
     def _hold_back(self) -> None:
         """No optimiser has stepped so far: keep each backward call as a step in case none ever does."""
+        if self._unstepped:
+            self.gradients.clipped_after(self._unstepped[-1])
+        if self.backwards >= _HELD_BACK:
+            self._flush_unstepped()
+            self.limits.made(self.backwards + 1)
         if self._compared:
             self.weights.close(self.backwards, self._held_quality)
             self.replicas.close(self.backwards)
@@ -403,9 +408,6 @@ class Session:
         if not self.registry.optimizers:
             self.gradients.without_optimizer(step)
         self._unstepped.append(step)
-        if self.backwards >= _HELD_BACK:
-            self._flush_unstepped()
-            self.limits.made(self.backwards + 1)
         if self.backwards:
             self.pending.clear()
 
@@ -541,6 +543,8 @@ class Session:
 
     def _finish_unstepped(self) -> None:
         if self.steps == 0:
+            if self._unstepped:
+                self.gradients.clipped_after(self._unstepped[-1])
             self._flush_unstepped()
 
     def _finish_calls(self) -> None:

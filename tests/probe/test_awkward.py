@@ -119,13 +119,15 @@ def test_what_is_done_to_weights_between_steps_is_seen(tmp_path: Path, monkeypat
 
 
 BY_HAND = "w = torch.zeros(8, requires_grad=True)\ntruth = x @ torch.arange(1.0, 9.0)\n"
-DOWN = "with torch.no_grad():\n        w -= 0.1 * w.grad\n        w.grad = None\n"
+DOWN = "torch.nn.utils.clip_grad_norm_([w], 1e6)\n    with torch.no_grad():\n        w -= 0.1 * w.grad\n        w.grad = None\n"
 
 
 def test_loops_without_an_optimiser_are_scored_at_every_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a loss that is written by hand, each look has the score of its own step: 0 at first, and better from look to look."""
+    """Of a loss that is written by hand, each look has the score of its own step: 0 at first, and better from look to look. Each
+    step has its clipping, also those that come after the first are written.
+    """
     monkeypatch.chdir(tmp_path)
-    script = HEAD + BY_HAND + f"for _ in range(50):\n    loss = (x @ w - truth).pow(2).mean()\n    loss.backward()\n    {DOWN}"
+    script = HEAD + BY_HAND + f"for _ in range(90):\n    loss = (x @ w - truth).pow(2).mean()\n    loss.backward()\n    {DOWN}"
     (tmp_path / "train.py").write_text(script)
     recording = watch(Target("train.py"), Limits(timeout=60), None, None)
     scores = [s.r2 for s in recording.samples]
@@ -134,6 +136,8 @@ def test_loops_without_an_optimiser_are_scored_at_every_look(tmp_path: Path, mon
     assert [2, 3, 5, 7, 10, 20, 30, 40] == [s.step for s in recording.samples][:8]
     assert None not in scores
     assert sorted(scores) == scores and scores[-1] > 0.99
+    assert 90 == len(recording.steps) and {1e6} == {s.clip for s in recording.steps}
+    assert None not in [s.unclipped_norm for s in recording.steps]
     assert 1.0 - recording.steps[1].loss / recording.steps[0].loss == pytest.approx(scores[0], abs=0.05)
 
 
