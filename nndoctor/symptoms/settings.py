@@ -89,15 +89,16 @@ def _ended_by_itself(view: View) -> bool:
 def short_run(view: View) -> Symptom | None:
     """What the script was told to do, not what the probe cut off."""
     limit = view.thresholds.get("short-run", 100.0)
-    if not _ended_by_itself(view) or view.steps >= limit:
+    made = max(view.steps, len(view.steps_seen))
+    if not _ended_by_itself(view) or made >= limit:
         return None
-    return Symptom("short-run", f"The script ended by itself after {view.steps} {view.unit}s.", float(view.steps), limit, float(np.clip(math.log10(limit / view.steps) + 0.3, 0.3, 1.0)))
+    return Symptom("short-run", f"The script ended by itself after {made} {view.unit}s.", float(made), limit, float(np.clip(math.log10(limit / made) + 0.3, 0.3, 1.0)))
 
 
 def ended_falling(view: View) -> Symptom | None:
-    """The last third against the one before."""
+    """The last third against the one before; what falls in a contest says nothing."""
     limit = view.thresholds.get("ended-falling", 0.05)
-    if not _ended_by_itself(view) or view.learns > 0.8:
+    if not _ended_by_itself(view) or view.learns > 0.8 or view.judge is not None:
         return None
     third = max(2, len(view.finite) // 3)
     if len(view.finite) < 3 * third - 2:

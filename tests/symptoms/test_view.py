@@ -102,6 +102,16 @@ def test_in_a_contest_the_judge_is_followed() -> None:
     assert [] == [s.name for s in notice_in(view) if s.name.startswith("loss-")]
 
 
+def test_a_contest_that_ended_falling_was_not_too_short() -> None:
+    """Sixty steps of either are a hundred and twenty."""
+    recording = contest()
+    recording.steps += [replace(s, index=s.index + 100) for s in recording.steps[:20]]
+    assert recording.end is not None
+    recording.end.reason = "finished"
+
+    assert [] == [s.name for s in notice_in(View(recording)) if s.name in ("ended-falling", "short-run")]
+
+
 def test_optimisers_are_a_contest_only_where_one_learns_through_the_other() -> None:
     """Nor where each step is made by both, or one has stopped halfway, or holds the weights of the other."""
     apart, together, ended, shared = (contest() for _ in range(4))
