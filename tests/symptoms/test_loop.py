@@ -73,6 +73,16 @@ def test_deliberate_accumulation_clears_after_each_step() -> None:
     assert lacks(once, "gradients-carried")
 
 
+def test_two_steps_of_a_closure_that_never_clears_are_enough() -> None:
+    """Each evaluation moves the weights; two steps of one evaluation each say too little."""
+    closure, short = healthy([1.0] * 3), healthy([1.0] * 3)
+    change([*closure.steps, *short.steps], carried=6)
+    change(closure.steps, evaluations=[1.0] * 20)
+
+    assert 1.0 == symptom_of(closure, "gradients-carried").value
+    assert lacks(short, "gradients-carried")
+
+
 def test_gradients_that_are_copied_to_an_optimisers_own_weights() -> None:
     """Master weights in float32 are no leaves of the loss: what is left over on them is overwritten."""
     r = healthy()
