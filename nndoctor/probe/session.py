@@ -24,7 +24,7 @@ from nndoctor.probe.holdout import HoldoutWatch
 from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Limits, looked_at
-from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
+from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, SYMMETRIC, LossWatch, Quality
 from nndoctor.probe.modes import ModeWatch
 from nndoctor.probe.operations import Operations
 from nndoctor.probe.overlap import OverlapWatch
@@ -92,6 +92,7 @@ class Session:
         self._held_quality = Quality()
         self._since_step = self._wasted = self._evaluations = 0
         self._loss_values: list[Tensor] = []
+        self._turned: dict[str, bool] = {}  # whether a loss function was last given its target first
         self.ran: set[str] = set()
         self.modes = ModeWatch(emit, self.registry)
         self._last_settled = time.perf_counter()
@@ -294,6 +295,10 @@ class Session:
             return
         if not all(stats.is_readable(t) for t in (prediction, target, value)):
             return
+        if name in SYMMETRIC and prediction.requires_grad != target.requires_grad:
+            self._turned[name] = target.requires_grad
+        if self._turned.get(name):
+            prediction, target = target, prediction  # the same number either way round; without gradients as it was with them
         rows = stats.batch_size(prediction) or 1
         if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
             self.attempt(self._evaluation_loss, name, prediction, target, value, rows)

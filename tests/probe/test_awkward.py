@@ -169,3 +169,16 @@ def test_gates_are_told_from_activations_in_series(tmp_path: Path, monkeypatch: 
 
     assert [] == recording.problems
     assert [("softmax", True), ("tanh", True), ("sigmoid", True), ("tanh", False), ("softmax", False)] == found
+
+
+def test_a_target_that_is_given_first_is_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squared errors are the same either way round; also in a validation, where nothing has a gradient."""
+    monkeypatch.chdir(tmp_path)
+    loop = LOOP.format(loss="loss = F.mse_loss(truth, model(x))") + "with torch.no_grad():\n    F.mse_loss(truth, model(x))\n"
+    (tmp_path / "train.py").write_text(HEAD + "truth = 5 + x[:, :2]\nmodel = nn.Linear(8, 2)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.5)\n" + loop)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+
+    assert [] == recording.problems
+    assert [5.0, 5.0] == pytest.approx(recording.labels[0].mean, abs=0.3)
+    assert (recording.samples[-1].r2 or 0) > 0.5
+    assert (recording.evaluations[-1].r2 or 0) > 0.5
