@@ -270,7 +270,8 @@ def eval_mode(view: View) -> Symptom | None:
     if not modes or not flags:
         return None
     off = float(np.mean([not f for f in flags]))
-    minding = [m for m in modes if m.evaluating > m.root_training]
+    # A layer that is frozen by design evaluates while the model trains; one that minds the switch trains as often as the model.
+    minding = [m for m in modes if m.evaluating > m.root_training or (m.evaluating and m.training >= m.root_training)]
     if off < limit or not minding:
         return None
     first = flags.index(False) + 1

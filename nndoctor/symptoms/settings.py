@@ -76,8 +76,9 @@ def momentum_long(view: View) -> Symptom | None:
                 continue
             memory = 1 / (1 - momentum)
             if memory / steps > limit:
-                text = f"{o.type} has a momentum of {momentum:g}: each step is an average over some {memory:,.0f} steps, and the run has {steps}."
-                return Symptom("momentum-long", text, memory / steps, limit, 1.0, "optimiser", o.place)
+                whole = _ended_by_itself(view)  # else it goes on, maybe for long enough
+                text = f"{o.type} has a momentum of {momentum:g}: each step is an average over some {memory:,.0f} steps, and the run has {steps}{'' if whole else ' so far'}."
+                return Symptom("momentum-long", text, memory / steps, limit, 1.0 if whole else 0.8, "optimiser", o.place)
     return None
 
 

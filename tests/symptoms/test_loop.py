@@ -681,6 +681,15 @@ def test_training_in_evaluation_mode() -> None:
     assert lacks(r, "eval-mode", limit=0.85)
 
 
+def test_evaluation_mode_since_a_late_validation() -> None:
+    """Looked at more often before the switch than after it: the layer trained as often as the model did, and minds."""
+    late = in_eval(61, ModuleMode("net.drop", "Dropout", 60, 40, 61, 60))
+    still = in_eval(61, ModuleMode("net.norm", "BatchNorm1d", 10, 50, 1, 60))
+
+    assert "from step 61 on" in symptom_of(late, "eval-mode").text
+    assert lacks(still, "eval-mode")
+
+
 def test_batch_norm_with_fresh_statistics_normalises_nothing() -> None:
     """Statistics of 0 and 1 leave everything as it is."""
     fresh = in_eval(1, ModuleMode("net.norm", "BatchNorm1d", 0, 100, 1, 0, fresh=True))
