@@ -129,7 +129,7 @@ def _verdict(view: View, suspects: list[Suspect], failing: bool) -> str:
     if any(s.severity in ("error", "warning") for s in suspects):
         return "sick"
     end = view.recording.end
-    steps = len(view.recording.steps)
+    steps = max(len(view.recording.steps), view.steps)
     if failing or steps < _ENOUGH_STEPS or end is None or end.reason in ("error", "signal", "timeout", "lost", "peer"):
         return "inconclusive"
     return "healthy"
@@ -142,6 +142,8 @@ def _reasons(view: View, symptoms: list[Symptom], verdict: str, failing: bool) -
     if verdict == "sick":
         return []
     reasons = [s.text for s in symptoms if s.name == "learns"]
+    if view.judge is not None:
+        reasons = ["Networks take turns and learn through one another: what one of them wins the other loses, and no loss says how well it goes."]
     if not reasons and view.falls and view.early is not None and view.last is not None:
         reasons.append(f"The loss falls, slowly: from {view.early:.4g} to {view.last:.4g}.")
     if view.optimised and view.reached >= {i for i in view.optimised if i >= 0}:
@@ -151,7 +153,7 @@ def _reasons(view: View, symptoms: list[Symptom], verdict: str, failing: bool) -
         reasons.append("Gradients are cleared between steps.")
     if view.validation_skill is not None and view.skill is not None and view.validation_skill > max(view.skill - 0.2, 0.2):
         reasons.append(f"Validation keeps up with training ({view.validation_skill:.2f} against {max(view.skill, 0):.2f}; 0: a constant, 1: perfect).")
-    if any(s.name == "still-falling" for s in symptoms):
+    if view.judge is None and any(s.name == "still-falling" for s in symptoms):
         reasons.append("It was still improving when watching ended: run it longer.")
     return reasons or ["Nothing speaks for any known fault, though learning is not plain to see in so few steps."]
 

@@ -150,7 +150,7 @@ def _noise(values: np.ndarray[Any, Any]) -> float:
 
 
 def _symptoms(log: Log, thresholds: Mapping[str, float]) -> list[Symptom]:
-    view = View(as_recording(log), thresholds, unit="point")
+    view = View(as_recording(log), thresholds, log=True)
     found = [s for detector in OF_LOSSES if (s := detector(view)) is not None]
     found = [s for s in found if s.name != "validation-rises" or _rises_beyond_noise(log)]
     return found + [s for s in (_memorises(log),) if s is not None]

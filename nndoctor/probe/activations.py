@@ -55,6 +55,7 @@ class ActivationWatch:
         self._calls: dict[str, int] = {}
         self._convolution = False
         self.output_sites: set[str] = set()
+        self.gates: set[str] = set()
 
     def begin(self) -> None:
         """A new forward begins: the n-th calls are counted from one again."""
@@ -64,7 +65,7 @@ class ActivationWatch:
     def forget(self) -> None:
         """Another network is trained from here on, and its layers may bear the same names."""
         self._seen.clear()
-        self.output_sites = set()
+        self.output_sites, self.gates = set(), set()
 
     def watches(self, name: str) -> bool:
         """Whether calls of this function are of interest."""
@@ -141,6 +142,7 @@ class ActivationWatch:
         for seen in self._seen.values():
             site = seen.site
             site.hidden = site.name not in self.output_sites
+            site.gate = site.name in self.gates
             if seen.alive_start is not None:
                 site.dead_start = 1.0 - stats.number(seen.alive_start.float().mean())
             if seen.alive_recent:

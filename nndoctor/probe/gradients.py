@@ -85,6 +85,13 @@ class GradientWatch:
         if moved and carried:
             self._later.add(carried, lambda values: setattr(step, "carried", sum(1 for v in values if v != 0)))
 
+    def clipped_after(self, step: Step) -> None:
+        """For a backward call that stands for a step: the clipping that followed it."""
+        step.clip, self.clip = self.clip, None
+        unclipped, self.unclipped = self.unclipped, None
+        if unclipped is not None:
+            self._later.add([unclipped], lambda values: setattr(step, "unclipped_norm", values[0]))
+
     def at_step(self, optimizer: torch.optim.Optimizer, step: Step, sampled: bool) -> None:
         """After an optimiser's step: the gradients it used, which of them were left over, and the clipping."""
         state = self._registry.optimizer(optimizer)

@@ -35,6 +35,9 @@ _PRODUCTS = frozenset({
     "Addmm", "Mm", "Addmv", "Mv", "Bmm", "Baddbmm", "Addbmm", "Convolution", "MkldnnConvolution", "CudnnConvolution", "Linear",
     "MkldnnLinear", "Embedding", "EmbeddingBag", "Dot", "Einsum", "Matmul", "SlowConv2D", "ThnnConv2D", "Mul",
 })  # fmt: skip
+# Attention weights, the gates of a cell, the tanh within a GELU: they stand beside the signal that they are multiplied with.
+_SQUASHING = frozenset({"Softmax", "Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh"})
+_MOST_BETWEEN = 8  # operations between a gate and its product: dropout, heads that are moved, a constant that is added
 _RECURRENT = ("Rnn", "RNN", "Lstm", "LSTM", "Gru", "GRU")
 
 
@@ -133,6 +136,27 @@ def _bends(node: Node) -> bool:
     return True
 
 
+def _gates(node: Node) -> list[str]:
+    """Where an operation multiplies signals with one another: the sites of those squashed ones that came to it unmixed."""
+    if op_of(node) not in _PRODUCTS or is_layer(node):
+        return []
+    signals = [n for n in inputs_of(node) if not _leads_to_leaf(n)]
+    return [site for n in signals if (site := _squashed(n))] if len(signals) > 1 else []
+
+
+def _squashed(node: Node) -> str:
+    """The site of the squashing operation that made a signal, maybe moved, scaled or dropped since; "" where none did."""
+    for _ in range(_MOST_BETWEEN):
+        op = op_of(node)
+        if op in _SQUASHING:
+            return link_of(node).module
+        following = [n for n in inputs_of(node) if not _leads_to_leaf(n)]
+        if len(following) != 1 or (op not in _LINEAR and op not in ("Mul", "Div")):
+            return ""
+        node = following[0]
+    return ""
+
+
 @dataclass
 class Reading:
     """What one walk found."""
@@ -142,6 +166,7 @@ class Reading:
     layers: int = 0
     nonlinear: int = 0
     linear_pairs: int = 0
+    gates: set[str] = field(default_factory=set)  # sites of squashed signals that another signal is multiplied by
     truncated: bool = False
 
 
@@ -159,6 +184,8 @@ def read(root: Node) -> Reading:
             op = op_of(node)
             reading.ops[op] = reading.ops.get(op, 0) + 1
         layer[node] = not is_leaf(node) and is_layer(node)
+        if not is_leaf(node):
+            reading.gates.update(_gates(node))
         own = 0
         if layer[node]:
             own = 2 if any(w in op_of(node) for w in _RECURRENT) else 1

@@ -28,6 +28,7 @@ REAL_LOSSES = frozenset({
     "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss", "gaussian_nll_loss",
     "by-hand:squared-error", "by-hand:absolute-error", "by-hand:difference",
 })  # fmt: skip
+SYMMETRIC = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
 _PLAIN_SETTINGS = ("reduction", "label_smoothing", "ignore_index", "delta", "beta", "log_input", "log_target")
 _MOST_LOSSES = 24
 _MOST_COLUMNS = 64

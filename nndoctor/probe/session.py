@@ -24,7 +24,7 @@ from nndoctor.probe.holdout import HoldoutWatch
 from nndoctor.probe.identity import IdentityTable
 from nndoctor.probe.inputs import InputWatch
 from nndoctor.probe.loop import Calls, Enough, Limits, looked_at
-from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, LossWatch, Quality
+from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, SYMMETRIC, LossWatch, Quality
 from nndoctor.probe.modes import ModeWatch
 from nndoctor.probe.operations import Operations
 from nndoctor.probe.overlap import OverlapWatch
@@ -41,6 +41,7 @@ from nndoctor.record.model import Place, Problem, Sequence, SettingChange, Step
 _HELD_BACK = 64  # backward calls without any step before they are taken for steps themselves
 _SETTLE_EVERY = 0.5  # seconds
 _GRAPHS = 40  # steps of an optimiser within which graphs are read
+_MOST_TURNS = 4  # optimisers in turn that are looked at one after the other
 _tracing: Callable[[], Any] = torch._C._get_tracing_state
 _SEQUENTIAL = (nn.RNNBase, nn.MultiheadAttention)
 
@@ -79,6 +80,7 @@ class Session:
         self.transformed = 0  # points that were met inside a transform of torch.func
         self.depth = 0
         self._begun = 0  # steps made before this training
+        self._turns: set[tuple[int, ...]] = set()  # optimisers that have stepped together
         self.looking = False
         self.in_backward = self.in_loss = self._in_step = False
         self._thread: int | None = None
@@ -89,8 +91,10 @@ class Session:
         self._stepper: torch.optim.Optimizer | None = None  # of a first step, until its closure has called the model
         self._steppers: IdentityTable[torch.optim.Optimizer, None] = IdentityTable()
         self._unstepped: list[Step] = []
-        self._since_step = self._wasted = 0
+        self._held_quality = Quality()
+        self._since_step = self._wasted = self._evaluations = 0
         self._loss_values: list[Tensor] = []
+        self._turned: dict[str, bool] = {}  # whether a loss function was last given its target first
         self.ran: set[str] = set()
         self.modes = ModeWatch(emit, self.registry)
         self._last_settled = time.perf_counter()
@@ -159,8 +163,10 @@ class Session:
         return self._stack[-1] if self._stack else (None, "")
 
     def _is_looked_at(self, step: int) -> bool:
-        """Whether a step is to be looked at closely: each training is as if it were the only one."""
-        return looked_at(step - self._begun)
+        """Whether a step is to be looked at closely: each training is as if it were the only one, and of optimisers that take
+        turns as many steps in a row as there are, or every tenth step would be the same one's.
+        """
+        return any(looked_at(step - self._begun - k) for k in range(max(1, min(len(self._turns), _MOST_TURNS))))
 
     def begin_training(self) -> None:
         """Another training of the script begins: what was summed up by line or name so far is another network's."""
@@ -168,6 +174,7 @@ class Session:
         self.evaluation.close()
         self.pending.clear()
         self._begun = self.steps
+        self._turns.clear()
         self.registry.training = self.losses.training = self.trainings.current
         self.activations.forget()
         self._plan()
@@ -303,6 +310,10 @@ class Session:
             return
         if not all(stats.is_readable(t) for t in (prediction, target, value)):
             return
+        if name in SYMMETRIC and prediction.requires_grad != target.requires_grad:
+            self._turned[name] = target.requires_grad
+        if self._turned.get(name):
+            prediction, target = target, prediction  # the same number either way round; without gradients as it was with them
         rows = stats.batch_size(prediction) or 1
         if not torch.is_grad_enabled() or (not value.requires_grad and self.evaluation.open):
             self.attempt(self._evaluation_loss, name, prediction, target, value, rows)
@@ -379,15 +390,18 @@ class Session:
             self.gradients.before_first_backward()
         elif not self._in_step and not by_value and self.gradients.none_left():  # a closure clears and computes anew as often as it likes
             self._wasted += 1
+        self._evaluations += self._in_step
         source = self.losses.last_source
         if source is not None and source() is loss and self.losses.last_value is not None:
             self._loss_values.append(self.losses.last_value)
         elif loss.numel() == 1:
             self._loss_values.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         self.losses.last_source = None
-        if self._is_looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and self._since_step < 4 and loss.grad_fn is not None:
-            found = self.terms.read(loss, self.now, self.calls.place("backward"), self.looking, self.pending.seen)
-            self.activations.output_sites |= found
+        early = self._since_step < 4 or not self.registry.optimizers  # of several calls a step; without optimisers each is one
+        if self._is_looked_at(self.now) and (self.now <= self._graphs_until or self.terms.cheap) and early and loss.grad_fn is not None:
+            outputs, gates = self.terms.read(loss, self.now, self.calls.place("backward"), self.looking, self.pending.seen)
+            self.activations.output_sites |= outputs
+            self.activations.gates |= gates
         if self.steps == 0:
             if self._is_looked_at(self.now):
                 self.weights.remember_first()
@@ -405,22 +419,24 @@ class Session:
 
     def _hold_back(self) -> None:
         """No optimiser has stepped so far: keep each backward call as a step in case none ever does."""
+        if self._unstepped:
+            self.gradients.clipped_after(self._unstepped[-1])
+        if self.backwards >= _HELD_BACK:
+            self._flush_unstepped()
+            self.limits.made(self.backwards + 1)
         if self._compared:
-            self.weights.close(self.backwards, self.losses.quality)
+            self.weights.close(self.backwards, self._held_quality)
             self.replicas.close(self.backwards)
         self._compared = self.looking and not self.registry.optimizers
         if self._compared:
             self.weights.before_step()
-        self.losses.quality = Quality()
+        self._held_quality, self.losses.quality = self.losses.quality, Quality()  # of the call that begins; its weights move after it
         step = Step(self.backwards + 1, self.limits.elapsed)
         self._fill_forward(step)
         self._settle_loss(step, self._loss_values[-1:])
         if not self.registry.optimizers:
             self.gradients.without_optimizer(step)
         self._unstepped.append(step)
-        if self.backwards >= _HELD_BACK:
-            self._flush_unstepped()
-            self.limits.made(self.backwards + 1)
         if self.backwards:
             self.pending.clear()
 
@@ -484,8 +500,10 @@ class Session:
         if not values and self._since_step == 0 and self.losses.last_value is not None:
             values = [self.losses.last_value]
         self._settle_loss(step, values)
+        if 1 < len(values) == self._evaluations:
+            self.later.add(values, step.evaluations.extend)
         self._loss_values = []
-        self._since_step = self._wasted = 0
+        self._since_step = self._wasted = self._evaluations = 0
 
     def _fill_forward(self, step: Step) -> None:
         if self.pending.calls:
@@ -520,6 +538,7 @@ class Session:
         step, self._open = self._open, None
         if step is None:
             return
+        self._turns.add(tuple(step.optimizers))
         if self.looking:
             self.functions.stop()
             self.weights.close(step.index, self.losses.quality)
@@ -557,6 +576,8 @@ class Session:
 
     def _finish_unstepped(self) -> None:
         if self.steps == 0:
+            if self._unstepped:
+                self.gradients.clipped_after(self._unstepped[-1])
             self._flush_unstepped()
 
     def _finish_calls(self) -> None:

@@ -56,8 +56,8 @@ class LossTerms:
         """Where this loss function was last called: stands in for the place in steps that are not looked at."""
         return self._places.get(function)
 
-    def read(self, loss: Tensor, step: int, place: Place | None, looking: bool, x: Rows) -> set[str]:
-        """Walk the graph of one backward call and write what it says. Returns the names of the sites that form the output."""
+    def read(self, loss: Tensor, step: int, place: Place | None, looking: bool, x: Rows) -> tuple[set[str], set[str]]:
+        """Walk the graph of one backward call and write what it says. Returns the sites that form the output, and those of gates."""
         root = loss.grad_fn
         reading = graph.read(root)
         self.cheap = sum(reading.ops.values()) < _CHEAP
@@ -75,7 +75,7 @@ class LossTerms:
                 [n.index for n in noted], True, reading.truncated,
             )
         )  # fmt: skip
-        return {link.module for c in (chain, *(n.chain for n in noted)) for link in c if link.module}
+        return {link.module for c in (chain, *(n.chain for n in noted)) for link in c if link.module}, reading.gates
 
     def _by_hand(self, root: Any, reading: graph.Reading, step: int, place: Place | None, x: Rows) -> LossInfo | None:
         """A loss that no loss function made: the difference it is built on, or the logarithm it takes."""

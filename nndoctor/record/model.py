@@ -227,6 +227,7 @@ class Step:
     held: int = 0  # parameters with a gradient at the step
     made: int | None = None  # parameters with a gradient right after backward, in steps that were looked at
     wasted: int = 0  # backward calls whose gradients were cleared before any step used them
+    evaluations: list[float] = field(default_factory=list)  # losses of a closure's evaluations, where the optimiser made several
     input_sum: float | None = None  # fingerprint of the first model input
     target_sum: float | None = None
     optimizers: list[int] = field(default_factory=list)
@@ -298,6 +299,7 @@ class Site:
     place: Place | None = None
     module: str = ""
     values: int | None = None  # batch norm: values behind one statistic, in the smallest call
+    gate: bool = False  # another signal is multiplied by it, as by attention weights
 
 
 @dataclass

@@ -61,9 +61,9 @@ def dead_from_start(view: View) -> Symptom | None:
 
 
 def saturated_units(view: View) -> Symptom | None:
-    """Hidden sites only: a sure classifier's output may saturate."""
+    """Hidden sites only: a sure classifier's output may saturate, and so may a gate."""
     limit = view.thresholds.get("saturated-units", 0.5)
-    hidden = {s.name: s for s in view.recording.sites if s.hidden}
+    hidden = {s.name: s for s in view.recording.sites if s.hidden and not s.gate}
     worst: tuple[float, str] = (0.0, "")
     for site, seen in _by_site(view).items():
         shares = [a.saturated for a in seen[:10] if a.saturated is not None]
@@ -76,9 +76,9 @@ def saturated_units(view: View) -> Symptom | None:
 
 
 def squashed_signal(view: View) -> Symptom | None:
-    """Each squashing function shrinks what differs and adds a constant; the worst hidden one in the first looks."""
+    """Each squashing function shrinks what differs and adds a constant; the worst hidden one in the first looks, gates apart."""
     limit = view.thresholds.get("squashed-signal", 0.06)
-    hidden = {s.name: s for s in view.recording.sites if s.hidden and s.function in ("sigmoid", "tanh", "softmax", "hardsigmoid", "softsign")}
+    hidden = {s.name: s for s in view.recording.sites if s.hidden and not s.gate and s.function in ("sigmoid", "tanh", "softmax", "hardsigmoid", "softsign")}
     worst: tuple[float, str] = (math.inf, "")
     for site, seen in _by_site(view).items():
         ratios = [a.spread / _rms(a) for a in seen[:5] if _rms(a) > 0 and a.spread is not None]

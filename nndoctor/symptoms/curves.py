@@ -83,11 +83,11 @@ def no_better_than_constant(view: View) -> Symptom | None:
         return None
     strength = float(np.clip(2 * (limit - view.skill) / limit, 0.3, 1.0))
     if view.constant is not None and view.last is not None:
-        text = f"After {view.steps} steps the loss is {view.last:.4g}; always predicting the same gives {view.constant:.4g}."
+        text = f"After {view.steps} {view.unit}s the loss is {view.last:.4g}; always predicting the same gives {view.constant:.4g}."
     elif view.accuracy is not None and view.chance is not None:
-        text = f"After {view.steps} steps the accuracy is {view.accuracy:.1%}; always naming the most frequent class gives {view.chance:.1%}."
+        text = f"After {view.steps} {view.unit}s the accuracy is {view.accuracy:.1%}; always naming the most frequent class gives {view.chance:.1%}."
     else:
-        text = f"After {view.steps} steps R2 on training batches is {view.skill:.3f}; predicting the mean gives 0."
+        text = f"After {view.steps} {view.unit}s R2 on training batches is {view.skill:.3f}; predicting the mean gives 0."
     return Symptom("no-better-than-constant", text, view.skill, limit, strength)
 
 
@@ -111,7 +111,7 @@ def loss_oscillates(view: View) -> Symptom | None:
     limit = view.thresholds.get("loss-oscillates", 0.5)
     ratio = robust / max(level, 1e-12)
     batch = next((s.batch for s in view.recording.steps if s.batch), None) or 32
-    if batch < 8 or ratio <= limit or (view.constant and level < 0.1 * view.constant):
+    if batch < 8 or ratio <= limit or (view.constant and level < 0.1 * view.constant) or view.judge is not None:
         return None
     return Symptom("loss-oscillates", f"From one {view.unit} to the next the loss changes by {ratio:.0%} of its level.", ratio, limit, min(1.0, ratio / (2 * limit)))
 

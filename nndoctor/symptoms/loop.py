@@ -41,8 +41,9 @@ def gradients_carried(view: View) -> Symptom | None:
     """By step: how many of the parameters that stepped did so on left-over gradients."""
     limit = view.thresholds.get("gradients-carried", 0.5)
     steps = [s for s in view.steps_seen[1:] if s.held]
+    calls = sum(max(1, len(s.evaluations)) for s in steps)  # each evaluation of a closure moves the weights
     # Who copies gradients to weights of the optimiser's own overwrites what is left over.
-    if len(steps) < 4 or (view.reached and view.optimised and not view.reached & view.optimised):
+    if calls < 4 or (view.reached and view.optimised and not view.reached & view.optimised):
         return None
     shares = np.array([min(1.0, s.carried / s.held) for s in steps])
     carrying = float((shares > 0).mean())
@@ -266,7 +267,8 @@ def eval_mode(view: View) -> Symptom | None:
     if not modes or not flags:
         return None
     off = float(np.mean([not f for f in flags]))
-    minding = [m for m in modes if m.evaluating > m.root_training]
+    # A layer that is frozen by design evaluates while the model trains; one that minds the switch trains as often as the model.
+    minding = [m for m in modes if m.evaluating > m.root_training or (m.evaluating and m.training >= m.root_training)]
     if off < limit or not minding:
         return None
     first = flags.index(False) + 1

@@ -84,8 +84,9 @@ def momentum_long(view: View) -> Symptom | None:
                 continue
             memory = 1 / (1 - momentum)
             if memory / steps > limit:
-                text = f"{o.type} has a momentum of {momentum:g}: each step is an average over some {memory:,.0f} steps, and the run has {steps}."
-                return Symptom("momentum-long", text, memory / steps, limit, 1.0, "optimiser", o.place)
+                whole = _ended_by_itself(view)  # else it goes on, maybe for long enough
+                text = f"{o.type} has a momentum of {momentum:g}: each step is an average over some {memory:,.0f} steps, and the run has {steps}{'' if whole else ' so far'}."
+                return Symptom("momentum-long", text, memory / steps, limit, 1.0 if whole else 0.8, "optimiser", o.place)
     return None
 
 
@@ -97,15 +98,16 @@ def _ended_by_itself(view: View) -> bool:
 def short_run(view: View) -> Symptom | None:
     """What the script was told to do, not what the probe cut off."""
     limit = view.thresholds.get("short-run", 100.0)
-    if not _ended_by_itself(view) or view.steps >= limit:
+    made = max(view.steps, len(view.steps_seen))
+    if not _ended_by_itself(view) or made >= limit:
         return None
-    return Symptom("short-run", f"The script ended by itself after {view.steps} steps.", float(view.steps), limit, float(np.clip(math.log10(limit / view.steps) + 0.3, 0.3, 1.0)))
+    return Symptom("short-run", f"The script ended by itself after {made} {view.unit}s.", float(made), limit, float(np.clip(math.log10(limit / made) + 0.3, 0.3, 1.0)))
 
 
 def ended_falling(view: View) -> Symptom | None:
-    """The last third against the one before."""
+    """The last third against the one before; what falls in a contest says nothing."""
     limit = view.thresholds.get("ended-falling", 0.05)
-    if not _ended_by_itself(view) or view.learns > 0.8:
+    if not _ended_by_itself(view) or view.learns > 0.8 or view.judge is not None:
         return None
     third = max(2, len(view.finite) // 3)
     if len(view.finite) < 3 * third - 2:
@@ -116,7 +118,7 @@ def ended_falling(view: View) -> Symptom | None:
     level = abs(float(before.mean()))
     if level <= 0 or drop / level < limit or drop < 2 * noise:
         return None
-    text = f"Over the last third of its {view.steps} steps the loss fell by another {drop / level:.0%}, and the script ended."
+    text = f"Over the last third of its {view.steps} {view.unit}s the loss fell by another {drop / level:.0%}, and the script ended."
     return Symptom("ended-falling", text, drop / level, limit, float(np.clip(0.4 + 3 * (drop / level - limit), 0.4, 1.0)))
 
 

@@ -405,9 +405,9 @@ def norm_few_values(view: View) -> Symptom | None:
 
 
 def squashing_stack(view: View) -> Symptom | None:
-    """Depth in squashing activations; weights shared over time do not count."""
+    """Depth in squashing activations; weights shared over time do not count, nor do gates, which the signal passes by."""
     limit = view.thresholds.get("squashing-stack", 3.0)
-    sites = [s for s in view.recording.sites if s.hidden and s.function in ("sigmoid", "tanh", "softmax", "hardsigmoid", "softsign", "hardtanh")]
+    sites = [s for s in view.recording.sites if s.hidden and not s.gate and s.function in ("sigmoid", "tanh", "softmax", "hardsigmoid", "softsign", "hardtanh")]
     if not sites:
         return None
     weight = sum(0.5 if s.function in ("tanh", "softsign", "hardtanh") else 1.0 for s in sites)

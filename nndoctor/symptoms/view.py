@@ -30,6 +30,7 @@ from nndoctor.record.model import (
 
 Array = np.ndarray[Any, Any]
 HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
+_FEW_STEPS = 20  # in which a closure's evaluations are looked at one by one
 _CALLS = 4  # of a model for a backward call: more than those of a pair or a triple, and it is a cell
 _SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})
 LOG_LOSSES = frozenset({"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"})
@@ -42,7 +43,7 @@ class View:
 
     recording: Recording
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    unit: str = "step"  # what a sentence calls one of `losses`: of somebody else's log, each is a point
+    log: bool = False  # somebody else's, of which each loss is a point
 
     # --- which steps --------------------------------------------------------------------------------------------
 
@@ -63,6 +64,25 @@ class View:
         return steps[start:]
 
     @cached_property
+    def judge(self) -> int | None:
+        """The optimiser of the network through which another one learns, each in its turn: a discriminator, or a critic.
+
+        What one wins in such a contest the other loses, so that neither loss has a level to reach. The judge's losses are
+        those that are followed: they reach no parameters but its own. None where nothing of the kind goes on.
+        """
+        half = len(self.steps_seen) // 2
+        alone = [{s.optimizers[0] for s in part if len(s.optimizers) == 1} for part in (self.steps_seen[:half], self.steps_seen[half:])]
+        players = alone[0] & alone[1]
+        held = {o.index: {i for g in o.groups for i in g.parameters} for o in self.recording.optimizers if o.index in players}
+        reached = [set(g.reached) for g in self.graphs]
+        for judge, own in held.items():
+            others = set().union(*(p for k, p in held.items() if k != judge))
+            through = [bool(r & others) for r in reached if r & own]
+            if not own & others and True in through and False in through:
+                return judge
+        return None
+
+    @cached_property
     def since(self) -> int:
         """Index of the first of these steps."""
         return self.steps_seen[0].index if self.steps_seen else 0
@@ -81,9 +101,22 @@ class View:
 
     @cached_property
     def losses(self) -> Array:
-        """Training loss by step [n]; NaN where it was not finite."""
-        values = [s.loss for s in self.steps_seen if s.loss is not None]
+        """Training loss by step [n], or by evaluation where steps are few; NaN where it was not finite."""
+        values: list[float] = []
+        for s in self.steps_seen:
+            if s.loss is not None and (self.judge is None or self.judge in s.optimizers):
+                values += s.evaluations if self.by_evaluation and s.evaluations else [s.loss]
         return np.array(values, dtype=np.float64)
+
+    @cached_property
+    def by_evaluation(self) -> bool:
+        """Whether the losses are those of a closure's evaluations: steps that make twenty each may be two a minute."""
+        return len(self.steps_seen) < _FEW_STEPS and any(s.evaluations for s in self.steps_seen)
+
+    @property
+    def unit(self) -> str:
+        """What a sentence calls one of `losses`."""
+        return "point" if self.log else "evaluation" if self.by_evaluation else "step"
 
     @cached_property
     def finite(self) -> Array:
@@ -92,7 +125,7 @@ class View:
 
     @property
     def steps(self) -> int:
-        """Steps with a loss."""
+        """Steps, or a closure's evaluations, with a loss."""
         return len(self.losses)
 
     @cached_property
@@ -135,8 +168,8 @@ class View:
 
     @cached_property
     def labels(self) -> Labels | None:
-        """Targets of the main loss."""
-        if self.main_loss is None:
+        """Targets of the main loss. What a judge in a contest is asked, which is real and which is made, says nothing of the task."""
+        if self.main_loss is None or self.judge is not None:
             return None
         return next((x for x in self.recording.labels if x.loss == self.main_loss.index), None)
 
@@ -158,13 +191,15 @@ class View:
         graphs = [g for g in self.graphs if g.losses]
         if not graphs or self.main_loss is None or any(len(g.losses) > 1 for g in graphs):
             return False
-        first = next((link.op for link in graphs[0].chain), "")
-        return first not in ("Add", "Sub") and self.main_loss.settings.get("reduction", "mean") == "mean"
+        ops = [link.op for link in graphs[0].chain]
+        above = ops[: next((i for i, op in enumerate(ops) if op in ("Sub", "Rsub")), len(ops))]
+        summed = self.main_loss.function.startswith("by-hand") and "Sum" in above and "Div" not in above
+        return ops[:1] not in (["Add"], ["Sub"]) and not summed and self.main_loss.settings.get("reduction", "mean") == "mean"
 
     @property
     def comparable(self) -> bool:
         """Whether the loss compares predictions with targets, so that its level means something; a policy's loss may well rise."""
-        return self.main_loss is not None and self.main_loss.target is not None
+        return self.main_loss is not None and self.main_loss.target is not None and self.judge is None
 
     @property
     def blends(self) -> bool:
@@ -234,12 +269,17 @@ class View:
         return (start - self.last) / max(scale, 1e-12)
 
     def falls_beyond(self, errors: float) -> bool:
-        """Whether the loss fell by more than so many standard errors between its first and last tenth."""
+        """Whether the loss fell by more than so many standard errors between its first and last tenth.
+
+        A steep fall is no noise within the first tenth: where all of the last lies below all of the first, as chance brings
+        about once in 250 times of the shortest tenths, it fell as well.
+        """
         if self.early is None or self.last is None or len(self.finite) < 10:
             return False
         k = self.tenth
         error = math.sqrt((np.var(self.finite[:k]) + np.var(self.finite[-k:])) / k) if k > 1 else 0.0
-        return bool(self.early - self.last > errors * max(error, 1e-9 * abs(self.early)))
+        beyond = self.early - self.last > errors * max(error, 1e-9 * abs(self.early))
+        return bool(beyond or self.finite[-k:].max() < self.finite[:k].min())
 
     @cached_property
     def falls(self) -> bool:
@@ -248,7 +288,9 @@ class View:
 
     @cached_property
     def learns(self) -> float:
-        """How clearly the run learns, 0 to 1: skill where it is known, else the fall of the loss."""
+        """How clearly the run learns, 0 to 1: skill where it is known, else the fall of the loss. A contest tells neither."""
+        if self.judge is not None:
+            return 0.0
         if len(self.losses) and not np.isfinite(self.losses[-self.tenth :]).all():
             return 0.0
         if self.skill is not None:

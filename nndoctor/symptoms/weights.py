@@ -25,6 +25,7 @@ INFO = (
     SymptomInfo("updates-undone", "weights", "Between two steps, weights are put back where they were before the first.", 0.3, "Share of the numbers that a step moved, median over the looks; where nothing but the optimiser writes weights it is 0."),
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
     SymptomInfo("loss-shrinks-weights", "weights", "The gradient of the loss points along the weights themselves, in every layer: a term of the loss pulls them to zero.", 0.4, "Cosine of gradient and weight, median over weight matrices and the first looks; a loss on outputs alone stays below 0.2.", fact=True),
+    SymptomInfo("weights-shrink", "weights", "Weights have shrunk many times over within the probe.", 5.0, "Norm at the start over norm at the end, median over weight matrices."),
 )  # fmt: skip
 
 
@@ -174,9 +175,8 @@ def updates_stay_large(view: View) -> Symptom | None:
     return Symptom("updates-stay-large", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(min(value, 1e3) / limit)))
 
 
-def weights_grow(view: View) -> Symptom | None:
-    """Runaway weights."""
-    limit = view.thresholds.get("weights-grow", 5.0)
+def _growth(view: View) -> float | None:
+    """Norm at the last look over that at the first, median over weight matrices; None where it is not known."""
     samples = view.samples
     if len(samples) < 3:
         return None
@@ -184,10 +184,26 @@ def weights_grow(view: View) -> Symptom | None:
     last = {x.parameter: x.weight for x in samples[-1].parameters}
     growth = [last[p.index] / first[p.index] for p in view.weights() if first.get(p.index, 0) > 0 and p.index in last]
     known = [g if math.isfinite(g) else math.inf for g in growth]
-    if not known or float(np.median(known)) < limit:
+    return float(np.median(known)) if known else None
+
+
+def weights_grow(view: View) -> Symptom | None:
+    """Runaway weights."""
+    limit = view.thresholds.get("weights-grow", 5.0)
+    value = _growth(view)
+    if value is None or value < limit:
         return None
-    value = float(np.median(known))
     return Symptom("weights-grow", f"The weights have grown to {value:.3g} times their size at the start.", value, limit, min(1.0, 0.4 + 0.4 * math.log10(min(value, 1e6) / limit)))
+
+
+def weights_shrink(view: View) -> Symptom | None:
+    """Weights on their way to zero, whatever the data say."""
+    limit = view.thresholds.get("weights-shrink", 5.0)
+    growth = _growth(view)
+    if growth is None or growth * limit > 1:
+        return None
+    value = 1 / max(growth, 1e-12)
+    return Symptom("weights-shrink", f"The weights have shrunk to {growth:.1%} of their size at the start.", value, limit, min(1.0, 0.4 + 0.4 * math.log10(value / limit)))
 
 
 def _rounded_between(view: View) -> Symptom | None:
@@ -256,6 +272,6 @@ def loss_shrinks_weights(view: View) -> Symptom | None:
 
 
 DETECTORS = (
-    gradients_underflow, weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow,
+    gradients_underflow, weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow, weights_shrink,
     updates_round_away, half_weights, updates_undone, loss_shrinks_weights,
 )  # fmt: skip

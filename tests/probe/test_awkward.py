@@ -8,6 +8,7 @@ import pytest
 
 from nndoctor.probe.launch import Limits, Target, watch
 from nndoctor.record.model import Recording
+from nndoctor.symptoms.view import View
 
 HEAD = """\
 import torch
@@ -70,6 +71,7 @@ def test_unusual_script_is_seen_to_its_end(tmp_path: Path, monkeypatch: pytest.M
     assert [] == recording.problems
     assert 20 == len(recording.steps)
     assert all(s.loss is not None for s in recording.steps)
+    assert ([3, 3] if name == "closure" else [0, 0]) == [len(s.evaluations) for s in recording.steps[:2]]
 
 
 QUESTIONS = {
@@ -114,3 +116,69 @@ def test_what_is_done_to_weights_between_steps_is_seen(tmp_path: Path, monkeypat
     assert coarse == all(p.coarse == 1.0 for p in seen)
     if undone is not None:
         assert {undone} == {p.undone for p in seen if p.undone is not None}
+
+
+BY_HAND = "w = torch.zeros(8, requires_grad=True)\ntruth = x @ torch.arange(1.0, 9.0)\n"
+DOWN = "torch.nn.utils.clip_grad_norm_([w], 1e6)\n    with torch.no_grad():\n        w -= 0.1 * w.grad\n        w.grad = None\n"
+
+
+def test_loops_without_an_optimiser_are_scored_at_every_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a loss that is written by hand, each look has the score of its own step: 0 at first, and better from look to look. Each
+    step has its clipping, also those that come after the first are written.
+    """
+    monkeypatch.chdir(tmp_path)
+    script = HEAD + BY_HAND + f"for _ in range(90):\n    loss = (x @ w - truth).pow(2).mean()\n    loss.backward()\n    {DOWN}"
+    (tmp_path / "train.py").write_text(script)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+    scores = [s.r2 for s in recording.samples]
+
+    assert [] == recording.problems
+    assert [2, 3, 5, 7, 10, 20, 30, 40] == [s.step for s in recording.samples][:8]
+    assert None not in scores
+    assert sorted(scores) == scores and scores[-1] > 0.99
+    assert 90 == len(recording.steps) and {1e6} == {s.clip for s in recording.steps}
+    assert None not in [s.unclipped_norm for s in recording.steps]
+    assert 1.0 - recording.steps[1].loss / recording.steps[0].loss == pytest.approx(scores[0], abs=0.05)
+
+
+def test_optimisers_that_take_turns_are_looked_at_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look is at two steps in a row, one of either."""
+    monkeypatch.chdir(tmp_path)
+    script = NET + "judge = nn.Linear(2, 1)\none = torch.optim.SGD(judge.parameters(), lr=0.01)\ntwo = torch.optim.SGD(model.parameters(), lr=0.01)\n"
+    script += "for _ in range(25):\n    one.zero_grad()\n    judge(model(x).detach()).square().mean().backward()\n    one.step()\n"
+    script += "    two.zero_grad()\n    judge(model(x)).mean().backward()\n    two.step()\n"
+    (tmp_path / "train.py").write_text(HEAD + script)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+    looks = {s.step for s in recording.samples}
+
+    assert [] == recording.problems
+    assert {10, 11, 20, 21, 30, 31, 40, 41, 50} == {step for step in looks if step >= 10}
+    assert 0 == View(recording).judge
+
+
+def test_gates_are_told_from_activations_in_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attention, dropout between, a GELU by hand and a sigmoid that scales are gates; a tanh and a softmax before a layer are none."""
+    monkeypatch.chdir(tmp_path)
+    forward = "h = x.view(-1, 4, 2)\n    q, k, v = (f(h) for f in (one, two, three))\n    a = F.softmax(q @ k.mT, -1)\n    h = (F.dropout(a, 0.5) @ v).flatten(1)\n"
+    forward += "    h = h + 0.5 * h * (1 + torch.tanh(h))\n    h = h * torch.sigmoid(four(h))\n    h = five(torch.tanh(h) * scale)\n    loss = F.cross_entropy(six(F.softmax(h, 1)), y)"
+    net = "one, two, three, four, five, six = net = nn.ModuleList(nn.Linear(n, m) for n, m in ((2, 3), (2, 3), (2, 3), (12, 12), (12, 5), (5, 2)))\n"
+    net += "scale = nn.Parameter(torch.ones(12))\noptimizer = torch.optim.SGD([*net.parameters(), scale], lr=0.01)\n"
+    (tmp_path / "train.py").write_text(HEAD + net + LOOP.format(loss=forward))
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+    found = [(s.function, s.gate) for s in recording.sites if s.function in ("softmax", "tanh", "sigmoid")]
+
+    assert [] == recording.problems
+    assert [("softmax", True), ("tanh", True), ("sigmoid", True), ("tanh", False), ("softmax", False)] == found
+
+
+def test_a_target_that_is_given_first_is_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squared errors are the same either way round; also in a validation, where nothing has a gradient."""
+    monkeypatch.chdir(tmp_path)
+    loop = LOOP.format(loss="loss = F.mse_loss(truth, model(x))") + "with torch.no_grad():\n    F.mse_loss(truth, model(x))\n"
+    (tmp_path / "train.py").write_text(HEAD + "truth = 5 + x[:, :2]\nmodel = nn.Linear(8, 2)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.5)\n" + loop)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+
+    assert [] == recording.problems
+    assert [5.0, 5.0] == pytest.approx(recording.labels[0].mean, abs=0.3)
+    assert (recording.samples[-1].r2 or 0) > 0.5
+    assert (recording.evaluations[-1].r2 or 0) > 0.5

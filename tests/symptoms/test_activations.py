@@ -111,6 +111,16 @@ def test_a_sigmoid_that_puts_out_a_half_for_every_sample() -> None:
     assert lacks(r, "squashed-signal", limit=0.01)
 
 
+def test_a_gate_may_be_alike_for_every_sample_and_saturated() -> None:
+    """Attention that is still even; a gate that is open or shut."""
+    r = healthy()
+    change([s for s in r.sites if s.name == "net.3"], function="sigmoid", dead_start=None, dead_end=None, gate=True)
+    change([a for a in r.activations if a.site == "net.3"], mean=0.5, std=0.0, spread=0.01, saturated=0.9)
+
+    assert lacks(r, "squashed-signal")
+    assert lacks(r, "saturated-units")
+
+
 def test_one_sigmoid_of_a_unit_signal_squashes_little() -> None:
     """It leaves a fifth over a half; and equal inputs are no fault of the activation."""
     fine, equal = healthy(), healthy()

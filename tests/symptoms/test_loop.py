@@ -73,6 +73,16 @@ def test_deliberate_accumulation_clears_after_each_step() -> None:
     assert lacks(once, "gradients-carried")
 
 
+def test_two_steps_of_a_closure_that_never_clears_are_enough() -> None:
+    """Each evaluation moves the weights; two steps of one evaluation each say too little."""
+    closure, short = healthy([1.0] * 3), healthy([1.0] * 3)
+    change([*closure.steps, *short.steps], carried=6)
+    change(closure.steps, evaluations=[1.0] * 20)
+
+    assert 1.0 == symptom_of(closure, "gradients-carried").value
+    assert lacks(short, "gradients-carried")
+
+
 def test_gradients_that_are_copied_to_an_optimisers_own_weights() -> None:
     """Master weights in float32 are no leaves of the loss: what is left over on them is overwritten."""
     r = healthy()
@@ -669,6 +679,15 @@ def test_training_in_evaluation_mode() -> None:
     assert (0.8, 0.3, "net.drop", Place("train.py", 25)) == (s.value, s.threshold, s.where, s.place)
     assert "off in 80% of the training forwards, from step 21 on; Dropout behaves" in s.text
     assert lacks(r, "eval-mode", limit=0.85)
+
+
+def test_evaluation_mode_since_a_late_validation() -> None:
+    """Looked at more often before the switch than after it: the layer trained as often as the model did, and minds."""
+    late = in_eval(61, ModuleMode("net.drop", "Dropout", 60, 40, 61, 60))
+    still = in_eval(61, ModuleMode("net.norm", "BatchNorm1d", 10, 50, 1, 60))
+
+    assert "from step 61 on" in symptom_of(late, "eval-mode").text
+    assert lacks(still, "eval-mode")
 
 
 def test_batch_norm_with_fresh_statistics_normalises_nothing() -> None:

@@ -67,6 +67,17 @@ def test_a_momentum_that_remembers_the_whole_run() -> None:
     assert lacks(usual, "momentum-long")
 
 
+def test_a_run_that_was_cut_may_be_long_enough_for_its_momentum() -> None:
+    """What counts in full is a run that ended by itself."""
+    cut, whole = healthy(), healthy()
+    for r in (cut, whole):
+        r.optimizers[0].groups[0].settings.update({"momentum": 0.999})
+    change([whole.end], reason="finished")
+
+    assert (0.8, 1.0) == (symptom_of(cut, "momentum-long").strength, symptom_of(whole, "momentum-long").strength)
+    assert symptom_of(cut, "momentum-long").text.endswith("so far.")
+
+
 # --- short-run ----------------------------------------------------------------------------------------------------
 
 

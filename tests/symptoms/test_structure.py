@@ -609,6 +609,14 @@ def test_few_squashing_activations_are_no_stack(why: str, function: str, count: 
     assert lacks(squashed(function, count, widths), "squashing-stack"), why
 
 
+def test_gates_are_no_stack() -> None:
+    """Attention weights, and the tanh within a GELU: the signal that they are multiplied with goes past them."""
+    r = squashed("sigmoid", 4)
+    change(r.sites, gate=True)
+
+    assert lacks(r, "squashing-stack")
+
+
 # --- loss-left-out ------------------------------------------------------------------------------------------------
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from nndoctor.record.model import Recording, SettingChange
+from nndoctor.symptoms.catalogue import notice_in
 from nndoctor.symptoms.view import View, is_norm
 from tests.symptoms.build import (
     BACKWARD,
@@ -38,6 +40,18 @@ def one_after_another(count: int) -> Recording:
         step.index += 100
     recording.steps += later
     recording.samples += looks(range(6), at=range(110, 100 + count, 10), accuracy=0.3)
+    return recording
+
+
+def contest() -> Recording:
+    """A judge in optimiser 0, whose loss falls, and in turns with it a network that learns through it, whose loss rises."""
+    recording = healthy()
+    recording.optimizers = [adam(0, 1, 2, 3), adam(4, 5, index=1)]
+    recording.graphs = [replace(recording.graphs[0], reached=[0, 1, 2, 3]), replace(recording.graphs[0], reached=[0, 1, 2, 3, 4, 5])]
+    for step, loss in zip(recording.steps[::2], geometric(0.7, 0.02, 50), strict=True):
+        step.loss, step.optimizers = loss, [0]
+    for step, loss in zip(recording.steps[1::2], geometric(0.7, 5.0, 50), strict=True):
+        step.loss, step.optimizers = loss, [1]
     return recording
 
 
@@ -78,6 +92,46 @@ def test_an_empty_recording_has_no_steps() -> None:
     assert (0.0, False, 0.0) == (view.fall, view.falls, view.learns)
 
 
+def test_in_a_contest_the_judge_is_followed() -> None:
+    """Its loss falls; how far the run came is not known, what the judge is asked is no task, and jumps from turn to turn are none."""
+    view = View(contest())
+
+    assert 0 == view.judge
+    assert 50 == view.steps and view.falls
+    assert (None, None, 0.0, False) == (view.labels, view.skill, view.learns, view.comparable)
+    assert [] == [s.name for s in notice_in(view) if s.name.startswith("loss-")]
+
+
+def test_a_contest_that_ended_falling_was_not_too_short() -> None:
+    """Sixty steps of either are a hundred and twenty."""
+    recording = contest()
+    recording.steps += [replace(s, index=s.index + 100) for s in recording.steps[:20]]
+    assert recording.end is not None
+    recording.end.reason = "finished"
+
+    assert [] == [s.name for s in notice_in(View(recording)) if s.name in ("ended-falling", "short-run")]
+
+
+def test_optimisers_are_a_contest_only_where_one_learns_through_the_other() -> None:
+    """Nor where each step is made by both, or one has stopped halfway, or holds the weights of the other."""
+    apart, together, ended, shared = (contest() for _ in range(4))
+    apart.graphs[1].reached = [4, 5]
+    change(together.steps, optimizers=[0, 1])
+    change(ended.steps[50:], optimizers=[0])
+    shared.optimizers[1] = adam(3, 4, 5, index=1)
+
+    assert [None] * 4 == [View(r).judge for r in (apart, together, ended, shared)]
+
+
+def test_evaluations_of_a_closure_stand_for_few_steps() -> None:
+    """Four steps of twenty evaluations are eighty losses; of many steps each has its mean."""
+    few, many = healthy([0.5] * 4), healthy([0.5] * 40)
+    change([*few.steps, *many.steps], evaluations=geometric(2.0, 0.5, 20))
+
+    assert (80, "evaluation") == (View(few).steps, View(few).unit)
+    assert (40, "step") == (View(many).steps, View(many).unit)
+
+
 # --- the loss -----------------------------------------------------------------------------------------------------
 
 
@@ -104,6 +158,12 @@ def test_falling_means_by_more_than_noise() -> None:
     assert View(run_of(drop)).falls
     assert not View(run_of([x + (0.5 if i % 2 else -0.5) for i, x in enumerate(drop)])).falls
     assert not View(run_of([2.0] * 100)).falls
+
+
+def test_a_cliff_is_a_fall() -> None:
+    """Within the first tenth the loss falls by eight orders of magnitude, and its spread is no noise."""
+    assert View(run_of([3e7 / 10**i for i in range(8)] + [0.1] * 22)).falls
+    assert not View(run_of([3e7 / 10**i for i in range(8)] + [0.1] * 21 + [3e7])).falls
 
 
 def test_noise_leaves_the_trend_out() -> None:
@@ -138,6 +198,16 @@ def test_a_sum_of_losses_has_no_level_to_compare() -> None:
 
     assert math.log(10) == pytest.approx(View(healthy()).constant)
     assert [None] * 4 == [View(r).constant for r in (two, added, summed, weighted)]
+
+
+def test_a_sum_by_hand_has_no_level_to_compare() -> None:
+    """Squared errors that are added up are no variance; their mean is, also where each of them comes from a sum."""
+    summed, mean = regression(), regression()
+    change([*summed.losses, *mean.losses], function="by-hand:squared-error", settings={})
+    summed.graphs[0].chain = links("Sum", "Pow", "Sub", "Mm")
+    mean.graphs[0].chain = links("Mean", "Pow", "Sub", "Sum", "Mm")
+
+    assert (None, 1.0) == (View(summed).constant, View(mean).constant)
 
 
 def test_the_best_constant_depends_on_the_task() -> None:

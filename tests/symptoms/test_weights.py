@@ -256,6 +256,21 @@ def test_weights_that_double_have_learnt() -> None:
     assert lacks(grown(8.0), "weights-grow")
 
 
+# --- weights-shrink -----------------------------------------------------------------------------------------------
+
+
+def test_weights_that_are_pulled_to_zero() -> None:
+    """What is left of them; a half is what pruning and decay leave of a sound run."""
+    r = grown(0.04)
+
+    s = symptom_of(r, "weights-shrink")
+
+    assert (pytest.approx(100.0), 5.0) == (s.value, s.threshold)
+    assert "shrunk to 1.0% of their size" in s.text
+    assert lacks(r, "weights-shrink", limit=101)
+    assert lacks(grown(2.0), "weights-shrink")
+
+
 # --- updates-round-away -------------------------------------------------------------------------------------------
 
 
