@@ -365,7 +365,7 @@ def accumulates_unscaled(view: View) -> Symptom | None:
         return None
     k = float(np.median(counts))
     place = view.place_of("backward")
-    return Symptom("accumulates-unscaled", f"Each step adds up the gradients of {k:g} backward calls, of a loss that is not divided by {k:g}.", k, limit, float(np.clip(0.3 + 0.3 * math.log2(k / limit + 1), 0.3, 1.0)), "", place)
+    return Symptom("accumulates-unscaled", f"Each step adds up the gradients of {k:g} backward calls, of a loss that is not divided by {k:g}.", k, limit, float(np.clip(0.4 + 0.3 * math.log2(k / limit + 1), 0.4, 1.0)), "", place)
 
 
 def evaluates_in_training_mode(view: View) -> Symptom | None:
