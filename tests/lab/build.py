@@ -16,7 +16,7 @@ import os
 import random
 import re
 import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from nndoctor.probe import launch
 from nndoctor.record import codec
 from tests.lab.bases import BASES, Base
 from tests.lab.operators import FAULTS, HARMLESS, Operator
+from tests.nursery import nursery
 
 CACHE = Path(os.environ.get("NNDOCTOR_LAB", Path.home() / ".cache" / "nndoctor" / "lab"))
 _METRIC = re.compile(r"^METRIC val=(\S+)$", re.MULTILINE)
@@ -67,7 +68,7 @@ def mutants(each: int, seeds: int) -> Iterator[Mutant]:
                 yield Mutant(base, operator, seed)
 
 
-def make(mutant: Mutant) -> None:
+def make(mutant: Mutant, python: str) -> None:
     """Record and score one mutant, unless that was done with the same text.
 
     The score is what the script prints at its end; one that the probe cuts short is run again as it is.
@@ -79,11 +80,11 @@ def make(mutant: Mutant) -> None:
         return
     mutant.file("py").write_text(text, encoding="utf-8")
     printed: list[bytes] = []
-    recording = launch.watch(launch.Target(str(mutant.file("py"))), launch.Limits(timeout=_TIMEOUT), None, printed.append)
+    recording = launch.watch(launch.Target(str(mutant.file("py")), python=python), launch.Limits(timeout=_TIMEOUT), None, printed.append)
     codec.save(recording, mutant.file("jsonl"))
     end, output, error = recording.end, b"".join(printed).decode(errors="replace"), ""
     if end is None or end.reason != "finished":
-        command = [sys.executable, str(mutant.file("py"))]
+        command = [python, str(mutant.file("py"))]
         plain = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, cwd=CACHE, check=False)
         output, error = plain.stdout, plain.stderr[-300:] if plain.returncode else ""
     found = _METRIC.search(output)
@@ -102,14 +103,14 @@ def main() -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     os.environ["OMP_NUM_THREADS"] = "1"
     every = list(mutants(options.each, options.seeds))
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for i, (mutant, _) in enumerate(zip(every, pool.map(_made, every), strict=True), 1):
+    with tempfile.TemporaryDirectory() as folder, nursery(Path(folder), "sklearn.datasets") as python, ThreadPoolExecutor(options.jobs) as pool:
+        for i, (mutant, _) in enumerate(zip(every, pool.map(lambda m: _made(m, python), every), strict=True), 1):
             print(f"{i}/{len(every)} {mutant.name}", flush=True)
 
 
-def _made(mutant: Mutant) -> None:
+def _made(mutant: Mutant, python: str) -> None:
     try:
-        make(mutant)
+        make(mutant, python)
     except subprocess.TimeoutExpired:
         print(f"{mutant.name}: over {_TIMEOUT:g} s, left out", flush=True)
 
