@@ -384,9 +384,9 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
     dropped = max((float(m.settings.get("p", 0.0)) for m in view.recording.modules if "Dropout" in m.type), default=0.0)
     strength = 0.9 if dropped >= _THINS else 0.1
     strange = max((m.strange for m in view.recording.modes if m.strange is not None and math.isfinite(m.strange)), default=0.0)
-    if strange >= _STRANGE:
+    if strange >= _STRANGE / 2:
         text += f"; the batches' means lie {strange:.2g} deviations from the running ones"
-        strength = max(strength, min(1.0, strange))
+        strength = max(strength, min(1.0, strange / _STRANGE))
     if view.skill is not None and view.validation_skill is not None:
         text += f"; validation scores {view.validation_skill:.2f}, training {view.skill:.2f}"
         strength = float(np.clip((view.skill - view.validation_skill) / 0.15, strength, 1.0))
