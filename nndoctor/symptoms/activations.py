@@ -110,25 +110,33 @@ def signal_collapses(view: View) -> Symptom | None:
 
 
 def norm_erases(view: View) -> Symptom | None:
-    """A normalisation that leaves nothing of what differs between samples: over one feature, or over what is alike."""
+    """A normalisation that leaves nothing of what differs between samples: over one feature, or over what is alike.
+
+    From there on all is alike, up to the output: a branch whose input is the same for all samples is no loss.
+    """
     limit = view.thresholds.get("norm-erases", 1e-3)
     f, seen = view.features, _by_site(view)
     if f is not None and f.between is not None and f.between == 0:
         return None
-    before: Site | None = None
+    known: list[tuple[Site, float]] = []
     for site in sorted(view.recording.sites, key=lambda s: s.order):
         ratios = [(a.spread or 0.0) / max(_rms(a), 1e-12) for a in seen.get(site.name, []) if a.spread is not None and math.isfinite(_rms(a))]
-        if len(ratios) < 2 or not float(np.median(ratios)) < limit:
-            before = site
-            continue
+        if len(ratios) >= 2:
+            known.append((site, float(np.median(ratios))))
+    alike = len(known)
+    while alike and known[alike - 1][1] < limit:
+        alike -= 1
+    if alike == len(known):
+        return None
+    site, ratio = known[alike]
+    if site.function in _NORMS:
         text = f"The outputs of {site.module or site.name} are alike for all samples: the normalisation has taken away what differs."
-        if site.function not in _NORMS:
-            if before is None or before.function not in _NORMS:
-                return None  # it collapsed before
-            text = f"{before.module or before.name} leaves each sample the same mean, and what comes next keeps nothing but the mean: the outputs of {site.module or site.name} are alike for all samples."
-            site = before
-        return Symptom("norm-erases", text, float(np.median(ratios)), limit, 1.0, site.module, site.place)
-    return None
+        return Symptom("norm-erases", text, ratio, limit, 1.0, site.module, site.place)
+    norm = known[alike - 1][0] if alike else None
+    if norm is None or norm.function not in _NORMS:
+        return None  # it collapsed before
+    text = f"{norm.module or norm.name} leaves each sample the same mean, and what comes next keeps nothing but the mean: the outputs of {site.module or site.name} are alike for all samples."
+    return Symptom("norm-erases", text, ratio, limit, 1.0, norm.module, norm.place)
 
 
 def activations_explode(view: View) -> Symptom | None:

@@ -82,9 +82,10 @@ def validation_below_first_sight(view: View) -> Symptom | None:
     """Of the model that is trained, where an epoch is long enough to have learnt something by its end."""
     limit = view.thresholds.get("validation-below-first-sight", 0.3)
     seen, batch = view.trained_rows, [s.batch * max(1, s.backwards) for s in view.steps_seen if s.batch]
-    if seen is None or not seen.distinct or not batch:
+    rows = _distinct(view)
+    if seen is None or not rows or not batch:
         return None
-    epoch = view.since + seen.distinct / float(np.median(batch))
+    epoch = view.since + rows / float(np.median(batch))
     looks = [score for s in view.samples if (epoch + view.since) / 2 <= s.step <= epoch and (score := view.sample_skill(s)) is not None]
     passes = [e.model == seen.model for e in view.evaluations if e.step >= epoch * 0.9]
     if len(looks) < _FEWEST_LOOKS or not passes or not all(passes) or not view.validation_skills:
@@ -94,6 +95,14 @@ def validation_below_first_sight(view: View) -> Symptom | None:
         return None
     text = f"On training rows that it saw for the first time, at the end of the first epoch, the network scored {first:.2f}; in validation it never does better than {best:.2f} (0: a constant, 1: perfect)."
     return Symptom("validation-below-first-sight", text, first - best, limit, float(np.clip(0.5 + first - best, 0.5, 1.0)), "validation", view.evaluations[-1].place)
+
+
+def _distinct(view: View) -> int | None:
+    """Samples in the training set; None where that is not known, because new rows came to the end: they may be old ones, augmented."""
+    seen, lengths = view.trained_rows, [x.length for x in view.recording.loaders if x.length]
+    if seen is None or (seen.fresh > HARDLY_NEW and not lengths):
+        return None
+    return min(seen.distinct, max(lengths, default=seen.distinct))
 
 
 DETECTORS = (validation_below_first_sight, validation_never_learns, validation_shifted, validation_overlaps)

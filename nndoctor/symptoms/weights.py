@@ -27,6 +27,7 @@ INFO = (
     SymptomInfo("loss-shrinks-weights", "weights", "The gradient of the loss points along the weights themselves, in every layer: a term of the loss pulls them to zero.", 0.4, "Cosine of gradient and weight, median over weight matrices and the first looks; a loss on outputs alone stays below 0.2.", fact=True),
     SymptomInfo("weights-shrink", "weights", "Weights have shrunk many times over within the probe.", 5.0, "Norm at the start over norm at the end, median over weight matrices."),
 )  # fmt: skip
+_FEW_NUMBERS = 32  # whose direction chance may give
 
 
 def _hidden_weights(view: View) -> list[ParameterInfo]:
@@ -261,7 +262,7 @@ def gradients_underflow(view: View) -> Symptom | None:
 def loss_shrinks_weights(view: View) -> Symptom | None:
     """A penalty on the weights, written into the loss. The first looks count: later on it may stand in balance with the rest."""
     limit = view.thresholds.get("loss-shrinks-weights", 0.4)
-    matrices = {p.index for p in _hidden_weights(view)}
+    matrices = {p.index for p in _hidden_weights(view) if math.prod(p.shape) >= _FEW_NUMBERS}
     looks = [[x.inward for x in s.parameters if x.parameter in matrices and x.inward is not None] for s in view.samples[:4]]
     medians = [float(np.median(found)) for found in looks if len(found) >= 2]
     if len(medians) < 2 or not (value := float(np.median(medians))) >= limit:

@@ -172,11 +172,12 @@ def test_a_small_difference_on_a_large_offset_is_seen_as_small() -> None:
 
 
 def test_a_normalisation_that_leaves_nothing() -> None:
-    """The first site where all samples are alike, if it is a normalisation, and its inputs differed."""
-    r, other, equal = healthy(), healthy(), healthy()
+    """The first site where all samples are alike, if it is a normalisation, its inputs differed, and so it stays up to the output."""
+    r, other, equal, branch = healthy(), healthy(), healthy(), healthy()
     for made in (r, other, equal):
-        change([a for a in made.activations if a.site == "net.1"], mean=1.0, std=0.0, spread=0.0)
-    for made in (r, equal):
+        change([a for a in made.activations if a.site != "net.0"], mean=1.0, std=0.0, spread=0.0)
+    change([a for a in branch.activations if a.site == "net.1"], mean=1.0, std=0.0, spread=0.0)
+    for made in (r, equal, branch):
         change([s for s in made.sites if s.name == "net.1"], function="layer_norm")
     equal.features = [inputs(between=0.0)]
 
@@ -186,6 +187,7 @@ def test_a_normalisation_that_leaves_nothing() -> None:
     assert lacks(r, "norm-erases", limit=0.0)
     assert lacks(other, "norm-erases")
     assert lacks(equal, "norm-erases")
+    assert lacks(branch, "norm-erases")
     assert lacks(healthy(), "norm-erases")
 
 
