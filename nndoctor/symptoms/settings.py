@@ -19,11 +19,14 @@ INFO = (
     SymptomInfo("rate-decays-away", "settings", "The schedule takes the learning rate to a negligible part of its height within the probe.", 0.01, "Median rate of the steps over the highest one; linear, cosine and one-cycle schedules have about a half.", fact=True),
     SymptomInfo("decay-dominates", "settings", "Weight decay pulls harder on the weights than the loss does.", 2.0, "Decay times weight over gradient, median over weight matrices and looks (TheDeepChecker's over-regularisation).", fact=True),
     SymptomInfo("dropout-strong", "settings", "Dropout leaves next to nothing of the signal.", 0.8, "Probability; half is the usual most, and 0.8 what the original paper drops where it kept a fifth of the inputs.", fact=True),
+    SymptomInfo("epsilon-dominates", "settings", "The optimiser's epsilon is far above the gradients that it is added to: its steps are those of plain descent, and short.", 10.0, "Epsilon over the size of a gradient's numbers, median over parameters and looks; epsilon is there to keep a quotient finite, and 1e-8 by default.", fact=True),
+    SymptomInfo("smoothing-strong", "settings", "Label smoothing leaves less of the label than it spreads over the other classes.", 0.5, "The share that is spread; a tenth is usual (Szegedy et al. 2016).", fact=True),
     SymptomInfo("few-negatives", "settings", "Each sample is told apart from the others of its batch, and there are hardly any.", 8.0, "Samples in a batch; contrastive losses rank a pair against all others that came with it, hundreds as a rule (Chen et al. 2020).", fact=True),
     SymptomInfo("rate-never-arrives", "settings", "The script itself ended while its warm-up was still raising the learning rate.", 1.2, "Rate of the last step over that of the step at two thirds: a rate that has arrived is level there.", fact=True),
     SymptomInfo("full-batch-optimizer", "settings", "An optimiser that compares gradients from step to step is given another small batch each time.", 0.5, "Share of the data in a batch; Rprop and LBFGS were made for the whole of it.", fact=True),
 )  # fmt: skip
 _COMPARING = ("Rprop", "LBFGS")
+BOLD_EPSILON = 1e-5  # above the default of every optimiser
 _MANY = 64  # samples of which one or two are few
 _PATIENT = 100  # steps
 _LARGE = 500  # samples that are worth several batches
@@ -166,6 +169,30 @@ def decay_dominates(view: View) -> Symptom | None:
     return Symptom("decay-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "", optimizer.place)
 
 
+def epsilon_dominates(view: View) -> Symptom | None:
+    """Of the optimisers that divide by the size of the gradient; defaults are let be."""
+    limit = view.thresholds.get("epsilon-dominates", 10.0)
+    used = {i for s in view.steps_seen for i in s.optimizers}
+    found = {i: (e, o) for o in view.recording.optimizers if o.index in used for g in o.groups if isinstance(e := g.settings.get("eps"), float) and e >= BOLD_EPSILON for i in g.parameters}
+    sizes = {p.index: math.sqrt(math.prod(p.shape)) for p in view.recording.parameters}
+    ratios = [found[x.parameter][0] * sizes[x.parameter] / x.gradient for s in view.samples for x in s.parameters if x.parameter in found and x.parameter in sizes and x.gradient]
+    if len(ratios) < 6 or not (value := float(np.median(ratios))) >= limit:
+        return None
+    epsilon, optimizer = next(iter(found.values()))
+    text = f"{optimizer.type} adds an epsilon of {epsilon:.3g} to gradients {value:,.0f} times smaller: it divides by epsilon, not by their size."
+    return Symptom("epsilon-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "optimiser", optimizer.place)
+
+
+def smoothing_strong(view: View) -> Symptom | None:
+    """As the loss function was told."""
+    limit = view.thresholds.get("smoothing-strong", 0.5)
+    loss = view.main_loss
+    share = loss.settings.get("label_smoothing") if loss is not None else None
+    if loss is None or not isinstance(share, float) or share < limit:
+        return None
+    return Symptom("smoothing-strong", f"{loss.function} smooths labels by {share:.0%}: that much of each is spread over all classes.", share, limit, float(np.clip(0.6 + share - limit, 0.6, 1.0)), "loss", loss.place)
+
+
 def dropout_strong(view: View) -> Symptom | None:
     """The strongest dropout layer that ran."""
     limit = view.thresholds.get("dropout-strong", 0.8)
@@ -221,5 +248,5 @@ def full_batch_optimizer(view: View) -> Symptom | None:
 
 DETECTORS = (
     batch_tiny, few_updates, momentum_long, short_run, ended_falling, clip_cuts, rate_decays_away, decay_dominates, dropout_strong, rate_never_arrives,
-    full_batch_optimizer, few_negatives,
+    full_batch_optimizer, few_negatives, epsilon_dominates, smoothing_strong,
 )  # fmt: skip

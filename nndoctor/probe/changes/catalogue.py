@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _MADE_BY: dict[str, type[Intervention]] = {
     "lr": optimizer.Rate,
     "momentum": optimizer.Momentum,
+    "epsilon": optimizer.UsualEpsilon,
     "optimizer": optimizer.OtherOptimizer,
     "weight-decay": optimizer.Decay,
     "parameters": loop.AllParameters,

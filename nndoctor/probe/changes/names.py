@@ -39,6 +39,7 @@ class Kind:
 KINDS = (
     Kind("lr", "lr*FACTOR", "learning rate x {}", "Every step is that many times as long.", SETTING),
     Kind("momentum", "momentum=NUMBER", "momentum {}", "Momentum of SGD and RMSprop, the first beta of the Adam family.", SETTING),
+    Kind("epsilon", "epsilon=usual", "epsilon at its usual size", "1e-8 in every optimiser whose epsilon is larger.", REPAIR, ("usual",)),
     Kind("optimizer", "optimizer=NAME", "{} at its usual rate", "Another optimiser over the same parameters, with its default settings (SGD: rate 0.1, momentum 0.9).", START, ("adam", "adamw", "sgd", "rmsprop")),
     Kind("weight-decay", "weight-decay=NUMBER", "weight decay {}", "Weight decay of every optimiser.", SETTING),
     Kind("parameters", "parameters=all", "all parameters handed to the optimiser", "What the models hold and no optimiser does is optimised as well.", REPAIR, ("all",)),

@@ -11,6 +11,8 @@ from torch import Tensor
 from nndoctor.probe.changes.base import Intervention
 from nndoctor.probe.stats import numbers
 
+_EPSILON = 1e-8  # the default of the Adam family
+
 
 class _ForAStep(Intervention):
     """Settings of the groups that are others during a step."""
@@ -63,6 +65,15 @@ class Momentum(_ForAStep):
         """One of the two."""
         value = float(self.value)
         return {"betas": (value, *group["betas"][1:])} if "betas" in group else {"momentum": value}
+
+
+class UsualEpsilon(_ForAStep):
+    """`epsilon=usual`."""
+
+    def settings(self, optimizer: torch.optim.Optimizer, group: dict[str, Any], i: int) -> dict[str, Any]:
+        """Only where it is larger."""
+        epsilon = group.get("eps")
+        return {"eps": _EPSILON} if isinstance(epsilon, float) and epsilon > _EPSILON else {}
 
 
 class Decay(_ForAStep):
