@@ -213,6 +213,14 @@ def a_schedule_that_decays_away() -> float:
     return accuracy(model, x, y)
 
 
+@cured_by("epsilon=usual")
+def epsilon_above_all_gradients() -> float:
+    x, y = classes()
+    model = mlp(8, 3)
+    fit(model, lambda: F.cross_entropy(model(x), y), torch.optim.Adam(model.parameters(), lr=0.01, eps=100.0))
+    return accuracy(model, x, y)
+
+
 @cured_by("maximize=off")
 def uphill() -> float:
     x, y = classes()
