@@ -162,7 +162,8 @@ def sure_and_wrong(view: View) -> Symptom | None:
     if r is None or r.wrong is None or r.sure_wrong is None or not view.is_classification or not r.wrong > 0 or view.blends:
         return None
     # A learner that is wrong because it cannot see the pattern is no witness: another one, or the network on new rows, sees it.
-    if 1 - max(r.best, _right_on_both(view)) < _SEEN * r.wrong:
+    seen = max(r.best, r.encoded if r.encoded is not None else 0.0, _right_on_both(view))
+    if 1 - seen < _SEEN * r.wrong:
         return None
     if not r.sure_wrong >= _SURE_ERROR or not (1 - r.wrong - r.constant) >= 0.15 * (1 - r.constant) or not r.sure_wrong / r.wrong >= limit:
         return None
