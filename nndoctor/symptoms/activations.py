@@ -123,8 +123,9 @@ def norm_erases(view: View) -> Symptom | None:
             continue
         text = f"The outputs of {site.module or site.name} are alike for all samples: the normalisation has taken away what differs."
         if site.function not in _NORMS:
-            if before is None or before.function not in _NORMS:
-                return None  # it collapsed before
+            silent = not float(np.median([_rms(a) for a in seen[site.name]])) > 0
+            if silent or before is None or before.function not in _NORMS:
+                return None  # it is dead, or collapsed before
             text = f"{before.module or before.name} leaves each sample the same mean, and what comes next keeps nothing but the mean: the outputs of {site.module or site.name} are alike for all samples."
             site = before
         return Symptom("norm-erases", text, float(np.median(ratios)), limit, 1.0, site.module, site.place)
