@@ -53,6 +53,7 @@ class Session:
         self.off = False
         self._problems = 0
         self._compared = False  # without an optimiser: weights were copied at the last backward call
+        self._held_quality: Quality | None = None  # of the backward call that was held back last
         self._graphs_until = _GRAPHS
         self.later = stats.Later()
         self.registry = Registry(emit)
@@ -345,6 +346,7 @@ class Session:
         self.in_backward = True
         self.depth += 1
         looking, self.looking = self.looking, False
+        now = self.now
         try:
             yield
         except BaseException:
@@ -360,7 +362,7 @@ class Session:
         self._since_step += 1
         if looking:
             self.attempt(self.gradients.after_backward)
-            self.attempt(self.recurrence.after_backward, self.now)
+            self.attempt(self.recurrence.after_backward, now)
         if self.steps == 0:
             self.attempt(self._plan)
 
@@ -406,12 +408,12 @@ class Session:
     def _hold_back(self) -> None:
         """No optimiser has stepped so far: keep each backward call as a step in case none ever does."""
         if self._compared:
-            self.weights.close(self.backwards, self.losses.quality)
+            self.weights.close(self.backwards, self._held_quality or Quality())
             self.replicas.close(self.backwards)
         self._compared = self.looking and not self.registry.optimizers
         if self._compared:
             self.weights.before_step()
-        self.losses.quality = Quality()
+        self._held_quality, self.losses.quality = self.losses.quality, Quality()
         step = Step(self.backwards + 1, self.limits.elapsed)
         self._fill_forward(step)
         self._settle_loss(step, self._loss_values[-1:])
@@ -479,6 +481,8 @@ class Session:
         self._unstepped = []
         step = self._open = Step(self.steps, self.limits.elapsed, backwards=self._since_step, wasted=self._wasted)
         self._steppers.clear()
+        if self.steps == 1 and self._held_quality is not None:
+            self.losses.quality = self._held_quality
         self._fill_forward(step)
         values = self._loss_values
         if not values and self._since_step == 0 and self.losses.last_value is not None:
