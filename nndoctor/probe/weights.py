@@ -185,4 +185,5 @@ class WeightWatch:
 
 def _along(direction: Tensor, weights: Tensor) -> Tensor:
     """The part of a direction that points along the weights, as they were before the step: afterwards they may be shorter by far."""
-    return torch.dot(direction, weights).float() / torch.linalg.vector_norm(weights).float().clamp_min(1e-30)
+    length: Tensor = torch.linalg.vector_norm(weights).float().clamp_min(1e-30)
+    return torch.dot(direction, weights).float() / length
