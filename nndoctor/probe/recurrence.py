@@ -45,11 +45,13 @@ class RecurrenceWatch:
             return
         if isinstance(module, nn.RNNBase):
             self._follow_layer(module, name, args, output, place)
-        elif isinstance(output, Tensor) and output.requires_grad and module._parameters:
-            self._follow_cell(module, name, output, place)
+        elif module._parameters:
+            states = [t for t in (output if isinstance(output, tuple) else (output,)) if isinstance(t, Tensor) and t.requires_grad]
+            if states:
+                self._follow_cell(module, name, states, place)
 
-    def _follow_cell(self, module: nn.Module, name: str, output: Tensor, place: Place | None) -> None:
-        """One more call of a layer: its gradient arrives in the backward call."""
+    def _follow_cell(self, module: nn.Module, name: str, states: list[Tensor], place: Place | None) -> None:
+        """One more call of a layer, and the one or two states that it made: their gradients arrive in the backward call."""
         norms = self._cells.setdefault(name, (module, place, []))[2]
         if len(norms) >= _LONGEST:
             return
@@ -60,9 +62,11 @@ class RecurrenceWatch:
             self._attempt(keep, gradient)
 
         def keep(gradient: Tensor) -> None:
-            norms[index] = torch.linalg.vector_norm(stats.plain(gradient).float())
+            norm, other = torch.linalg.vector_norm(stats.plain(gradient).float()), norms[index]
+            norms[index] = norm if other is None else torch.hypot(norm, other)
 
-        output.register_hook(arrived)
+        for state in states:
+            state.register_hook(arrived)
 
     def _follow_layer(self, module: nn.RNNBase, name: str, args: tuple[Any, ...], output: Any, place: Place | None) -> None:
         x = args[0] if args else None

@@ -356,6 +356,7 @@ class Session:
         self.in_backward = True
         self.depth += 1
         looking, self.looking = self.looking, False
+        now = self.now
         try:
             yield
         except BaseException:
@@ -371,7 +372,7 @@ class Session:
         self._since_step += 1
         if looking:
             self.attempt(self.gradients.after_backward)
-            self.attempt(self.recurrence.after_backward, self.now)
+            self.attempt(self.recurrence.after_backward, now)
         if self.steps == 0:
             self.attempt(self._plan)
 
@@ -495,6 +496,8 @@ class Session:
         self._unstepped = []
         step = self._open = Step(self.steps, self.limits.elapsed, backwards=self._since_step, wasted=self._wasted)
         self._steppers.clear()
+        if self.steps == 1:
+            self.losses.quality = self._held_quality
         self._fill_forward(step)
         values = self._loss_values
         if not values and self._since_step == 0 and self.losses.last_value is not None:

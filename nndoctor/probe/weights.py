@@ -119,7 +119,7 @@ class WeightWatch:
             for n, change in changes.items():
                 if members[n][1].grad is None and changes[n].dtype == self._before[members[n][0]].dtype:
                     # Whoever steps by hand may have cleared the gradient by now: the step itself goes against it.
-                    self._want([-torch.dot(change, self._before[members[n][0]])], [(samples[n], "inward", scales[n] ** 2)])
+                    self._want([-_along(change, self._before[members[n][0]])], [(samples[n], "inward", scales[n])])
         graded = [n for n, (_, p) in enumerate(members) if p.grad is not None and p.grad.layout == torch.strided]
         if not graded:
             return
@@ -137,7 +137,7 @@ class WeightWatch:
             self._want([torch.dot(g, change), torch.count_nonzero(change)], [(sample, "promise", scale**2), (sample, "rounded", 1.0 / count)])
         before = self._before.get(index)
         if before is not None and before.dtype == g.dtype and before.numel() == count:
-            self._want([torch.dot(g, before)], [(sample, "inward", scale**2)])
+            self._want([_along(g, before)], [(sample, "inward", scale)])
         last = self._gradients.get(index)
         if last is not None and last.numel() == count:
             self._want([torch.dot(g, last), torch.linalg.vector_norm(last)], [(sample, "agreement", 1.0), (sample, "length", scale)])
@@ -173,7 +173,7 @@ class WeightWatch:
             elif what in ("undone", "coarse"):
                 setattr(sample, what, value * scale)
             elif what == "inward" and (length := sample.gradient if sample.gradient is not None else sample.update) is not None:
-                sample.inward = value * scale / max(sample.weight * length, 1e-30)
+                sample.inward = value * scale / max(length, 1e-30)
             elif what == "moved":
                 sample.undone = sample.undone / value if value and sample.undone is not None else None
             elif what == "agreement":
@@ -181,3 +181,9 @@ class WeightWatch:
             elif what == "length" and sample.agreement is not None and sample.gradient is not None:
                 sample.agreement /= max(value * sample.gradient / scale, 1e-30)
         self._emit(record)
+
+
+def _along(direction: Tensor, weights: Tensor) -> Tensor:
+    """The part of a direction that points along the weights, as they were before the step: afterwards they may be shorter by far."""
+    length: Tensor = torch.linalg.vector_norm(weights).float().clamp_min(1e-30)
+    return torch.dot(direction, weights).float() / length

@@ -133,8 +133,9 @@ def norm_erases(view: View) -> Symptom | None:
         text = f"The outputs of {site.module or site.name} are alike for all samples: the normalisation has taken away what differs."
         return Symptom("norm-erases", text, ratio, limit, 1.0, site.module, site.place)
     norm = known[alike - 1][0] if alike else None
-    if norm is None or norm.function not in _NORMS:
-        return None  # it collapsed before
+    silent = not float(np.median([_rms(a) for a in seen[site.name]])) > 0
+    if silent or norm is None or norm.function not in _NORMS:
+        return None  # it is dead, or collapsed before
     text = f"{norm.module or norm.name} leaves each sample the same mean, and what comes next keeps nothing but the mean: the outputs of {site.module or site.name} are alike for all samples."
     return Symptom("norm-erases", text, ratio, limit, 1.0, norm.module, norm.place)
 

@@ -128,11 +128,10 @@ def ended_falling(view: View) -> Symptom | None:
 def clip_cuts(view: View) -> Symptom | None:
     """By how much clipping shortens the gradient."""
     limit = view.thresholds.get("clip-cuts", 0.02)
-    kept = [s.gradient_norm / s.unclipped_norm for s in view.steps_seen if s.clip and s.gradient_norm and s.unclipped_norm and math.isfinite(s.unclipped_norm)]
-    if len(kept) < 10 or float(np.median(kept)) > limit:
+    kept = [(s.gradient_norm / s.unclipped_norm, s.clip) for s in view.steps_seen if s.clip and s.gradient_norm and s.unclipped_norm and math.isfinite(s.unclipped_norm)]
+    if len(kept) < 10 or not (value := float(np.median([ratio for ratio, _ in kept]))) <= limit:
         return None
-    value = float(np.median(kept))
-    text = f"Clipping to {view.steps_seen[-1].clip or kept[-1]:.3g} leaves {value:.2%} of the gradient's norm in the median step."
+    text = f"Clipping to {kept[-1][1]:.3g} leaves {value:.2%} of the gradient's norm in the median step."
     return Symptom("clip-cuts", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(limit / max(value, 1e-9))), "", view.place_of("clip"))
 
 
@@ -202,6 +201,7 @@ def dropout_strong(view: View) -> Symptom | None:
     p, m = max(found, key=lambda pair: pair[0])
     many = f", as do {len(found) - 1} more" if len(found) > 1 else ""
     return Symptom("dropout-strong", f"{m.name} drops {p:.0%} of its inputs in training{many}.", float(p), limit, float(np.clip(0.4 + 4 * (p - limit), 0.4, 1.0)), m.name, m.place)
+
 
 def few_negatives(view: View) -> Symptom | None:
     """Of targets that are places in the batch."""

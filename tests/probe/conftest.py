@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import nndoctor
 from nndoctor.cli import exit_code
 from nndoctor.diagnosis.engine import diagnose
 from nndoctor.diagnosis.model import Diagnosis
@@ -92,6 +93,16 @@ def plain(python: str) -> Callable[..., tuple[int, str]]:
         return made.returncode, made.stdout.decode(errors="replace")
 
     return run
+
+
+def recorded(train: Callable[[], object]) -> Recording:
+    """What the watch sees of a training in this process."""
+    with nndoctor.watch() as watch:
+        train()
+    recording = watch.report.recording
+
+    assert [] == recording.problems
+    return recording
 
 
 def _processes_in(folder: Path) -> list[str]:

@@ -90,3 +90,26 @@ def test_wrong_labels_are_wrong_where_one_is_sure() -> None:
     assert overlap is not None and overlap.wrong and overlap.sure_wrong is not None
     assert noisy.sure_wrong / noisy.wrong > 0.6
     assert overlap.sure_wrong / overlap.wrong < 0.5
+
+
+def test_class_numbers_are_better_told_apart_as_classes() -> None:
+    """Four clusters whose numbers go to and fro; amounts in their order; and nothing is said of what cannot be classes."""
+    draw = DRAW(6)
+    kind = draw.integers(0, 4, 600)
+    x = np.stack([kind + 0.2 * draw.normal(size=600), draw.normal(size=600)], axis=1)
+    corners = 3 * np.eye(4)[kind] + 0.4 * draw.normal(size=(600, 4))
+
+    classes = compare(0, "real", rows(corners, kind.astype(np.float64)))
+    amounts = compare(0, "real", rows(x, kind.astype(np.float64)))
+    others = [
+        compare(0, "real", rows(x, kind + 0.5)),
+        compare(0, "real", rows(x, draw.integers(0, 40, 600).astype(np.float64))),
+        compare(0, "real", rows(x, np.stack([kind, kind], axis=1).astype(np.float64))),
+        compare(0, "real", rows(x, (kind > 1).astype(np.float64))),
+    ]
+
+    assert classes is not None and classes.as_classes is not None
+    assert amounts is not None and amounts.as_classes is not None and amounts.linear is not None
+    assert classes.as_classes > 0.9
+    assert amounts.linear > amounts.as_classes + 0.15
+    assert [None] * len(others) == [found.as_classes for found in others if found is not None]

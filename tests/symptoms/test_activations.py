@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.symptoms.build import BUILT, change, healthy, inputs, lacks, outputs, symptom_of
+from tests.symptoms.build import BUILT, change, healthy, inputs, lacks, outputs, relu, symptom_of
 
 # --- dead-units ---------------------------------------------------------------------------------------------------
 
@@ -189,6 +189,29 @@ def test_a_normalisation_that_leaves_nothing() -> None:
     assert lacks(equal, "norm-erases")
     assert lacks(branch, "norm-erases")
     assert lacks(healthy(), "norm-erases")
+
+
+def test_a_mean_over_what_a_normalisation_has_centred() -> None:
+    """The norm's outputs still differ; what comes next keeps their mean only, which is the same for all: the norm is named."""
+    r, deaf, late = healthy(), healthy(), healthy()
+    for made in (r, deaf, late):
+        change(made.sites[:1], function="layer_norm")
+        change(made.sites[1:], function="linear")
+    change([a for a in r.activations if a.site == "net.3"], mean=0.3, std=0.2, spread=1e-8)
+    # A rectifier whose units are all dead puts out nothing but zeros, whatever came before it.
+    change(deaf.sites[1:], function="relu")
+    change([a for a in deaf.activations if a.site == "net.3"], mean=0.0, std=0.0, spread=0.0)
+    # A layer between the two: the signal was lost behind the norm.
+    late.sites.insert(1, relu(2, order=2, function="linear"))
+    late.activations += outputs("net.2")
+    change([a for a in late.activations if a.site == "net.3"], mean=0.3, std=0.2, spread=1e-8)
+
+    s = symptom_of(r, "norm-erases")
+
+    assert ("net.1", BUILT) == (s.where, s.place)
+    assert "net.1 leaves each sample the same mean" in s.text and "the outputs of net.3 are alike" in s.text
+    assert lacks(deaf, "norm-erases")
+    assert lacks(late, "norm-erases")
 
 
 # --- activations-explode ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.symptoms.build import change, geometric, healthy, lacks, reference, regression, symptom_of, tensor
+from tests.symptoms.build import change, geometric, healthy, lacks, parameter, reference, regression, symptom_of, tensor
 
 # --- bottleneck ---------------------------------------------------------------------------------------------------
 
@@ -28,6 +28,20 @@ def test_a_narrow_code_or_two_classes_are_no_bottleneck() -> None:
 
     assert lacks(narrow, "bottleneck")
     assert lacks(healthy(), "bottleneck")
+
+
+def test_a_tensor_that_is_added_is_no_bottleneck() -> None:
+    """A position or a class token has an axis of one, and nothing goes through it; a layer of one unit is one all the same."""
+    added, layer = healthy(), healthy(widths=(64, 32, 1, 10))
+    token = parameter(6, "net.token", 1, 32)
+    added.parameters.insert(0, token)
+    added.graphs[0].reached.append(6)
+    added.optimizers[0].groups[0].parameters.append(6)
+
+    assert lacks(added, "bottleneck")
+    assert "net.2 has 1 unit, through which 10 classes" in symptom_of(layer, "bottleneck").text
+    token.name = "net.first.weight"
+    assert "has 1 unit" in symptom_of(added, "bottleneck").text
 
 
 def test_labels_that_do_not_exclude_each_other_need_more() -> None:

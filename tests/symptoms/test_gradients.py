@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from nndoctor.record.model import Recording
+from nndoctor.record.model import Recording, Recurrence
 from tests.symptoms.build import BUILT, NUMBERS, change, healthy, lacks, symptom_of
 
 NAN = float("nan")
@@ -40,6 +40,39 @@ def test_a_hundredth_of_the_gradient_is_enough() -> None:
     """And two layers have no depth in which it could vanish."""
     assert lacks(scaled(1e-2), "gradient-vanishes")
     assert lacks(scaled(1e-5, widths=(64, 32, 10)), "gradient-vanishes")
+
+
+# --- gradient-fades-in-time ---------------------------------------------------------------------------------------
+
+
+def through_time(*reaches: float, module: str = "net.rnn") -> list[Recurrence]:
+    """Looks at a recurrence of fifty steps of time."""
+    return [Recurrence(step, module, "RNN", 50, reach, BUILT) for step, reach in enumerate(reaches, 1)]
+
+
+def test_a_beginning_that_gets_a_millionth_of_the_gradient() -> None:
+    """The layer, its length, and the median over the looks."""
+    r = healthy()
+    r.recurrences = through_time(0.1, 1e-6, 1e-6, NAN)
+
+    s = symptom_of(r, "gradient-fades-in-time")
+
+    assert (1e-6, 1e-4, "net.rnn", BUILT) == (s.value, s.threshold, s.where, s.place)
+    assert "the 50 steps of time of net.rnn (RNN), 1e-06 comes back" in s.text
+    assert lacks(r, "gradient-fades-in-time", limit=1e-7)
+
+
+def test_one_layer_that_reaches_back_is_enough() -> None:
+    """Of two directions, say; a hundredth is a reach, and what is no number is none."""
+    r, reaching, unknown = healthy(), healthy(), healthy()
+    r.recurrences = through_time(1e-8, 1e-8) + through_time(0.3, 0.2, module="net.gru")
+    reaching.recurrences = through_time(0.01, 0.01)
+    unknown.recurrences = through_time(NAN, math.inf)
+
+    assert lacks(r, "gradient-fades-in-time")
+    assert lacks(reaching, "gradient-fades-in-time")
+    assert lacks(unknown, "gradient-fades-in-time")
+    assert lacks(healthy(), "gradient-fades-in-time")
 
 
 # --- gradient-zero ------------------------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nndoctor.record.model import Call, Features, ModuleMode, NonFinite, Place, Recording, Site
-from tests.symptoms.build import change, healthy, inputs, lacks, symptom_of
+from tests.symptoms.build import change, healthy, inputs, lacks, reals, regression, symptom_of
 
 
 def fed(features: Features) -> Recording:
@@ -211,6 +213,34 @@ def test_heavy_tails_are_no_outliers() -> None:
     """Real tables reach thirty deviations, and values that one in twenty rows has are no exception."""
     assert lacks(fed(inputs(outliers=0.001, outlier_size=30.0)), "input-outliers")
     assert lacks(fed(inputs(outliers=0.05, outlier_size=1000.0)), "input-outliers")
+
+
+# --- target-outliers ----------------------------------------------------------------------------------------------
+
+
+def aimed(**fields: Any) -> Recording:
+    """The healthy regression with other targets."""
+    recording = regression()
+    recording.labels = [reals(**fields)]
+    return recording
+
+
+def test_a_few_wild_targets() -> None:
+    """Their share and the distance of the farthest."""
+    r = aimed(outliers=0.002, outlier_size=3000.0)
+
+    s = symptom_of(r, "target-outliers")
+
+    assert (3000.0, 50.0, "labels") == (s.value, s.threshold, s.where)
+    assert "0.20% of the targets" in s.text and "the farthest 3000." in s.text
+    assert lacks(r, "target-outliers", limit=4000)
+
+
+def test_targets_with_heavy_tails_are_no_outliers() -> None:
+    """Prices reach thirty deviations; what one in twenty has is no exception; and a class number is no amount."""
+    assert lacks(aimed(outliers=0.002, outlier_size=30.0), "target-outliers")
+    assert lacks(aimed(outliers=0.05, outlier_size=3000.0), "target-outliers")
+    assert lacks(aimed(outliers=0.002, outlier_size=3000.0, task="classes"), "target-outliers")
 
 
 # --- ids-as-magnitudes --------------------------------------------------------------------------------------------

@@ -279,3 +279,37 @@ def test_equal_inputs_with_different_targets() -> None:
     assert lacks(r, "twins-disagree", limit=0.99)
     assert lacks(epochs, "twins-disagree")
     assert lacks(some, "twins-disagree")
+
+
+# --- classes-without-order ----------------------------------------------------------------------------------------
+
+
+def amounts(linear: float | None, as_classes: float | None) -> Recording:
+    """A regression on whole numbers, of which a linear map makes that much as amounts and as classes."""
+    recording = regression()
+    recording.references = [reference(0.0, linear, 0.5, 0.5, task="real", as_classes=as_classes)]
+    return recording
+
+
+def test_class_numbers_that_are_no_amounts() -> None:
+    """Both scores; a linear map that is worse than a constant counts as one."""
+    r = amounts(0.2, 0.8)
+
+    s = symptom_of(r, "classes-without-order")
+
+    assert (pytest.approx(0.6), 0.15, "labels") == (s.value, s.threshold, s.where)
+    assert "a score of 0.80" in s.text and "R2 0.20" in s.text
+    assert 0.8 == symptom_of(amounts(-5.0, 0.8), "classes-without-order").value
+    assert lacks(r, "classes-without-order", limit=0.7)
+
+
+def test_ratings_and_counts_have_an_order() -> None:
+    """As amounts they are better known; and of other targets nothing is said."""
+    classified = healthy()
+    change(classified.references, as_classes=0.9, linear=0.1)
+
+    assert lacks(amounts(0.6, 0.4), "classes-without-order")
+    assert lacks(amounts(0.6, 0.7), "classes-without-order")
+    assert lacks(amounts(0.6, None), "classes-without-order")
+    assert lacks(amounts(None, 0.9), "classes-without-order")
+    assert lacks(classified, "classes-without-order")

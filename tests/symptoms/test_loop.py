@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +16,6 @@ from nndoctor.record.model import (
     ParameterInfo,
     Place,
     Recording,
-    SchedulerInfo,
-    SettingChange,
     TrainingRows,
 )
 from nndoctor.symptoms.loop import looks_fresh
@@ -399,74 +396,6 @@ def test_an_optimiser_that_descends() -> None:
     assert lacks(healthy(), "maximises")
 
 
-# --- clip-cuts ----------------------------------------------------------------------------------------------------
-
-
-def clipped(norm: float, unclipped: float) -> Recording:
-    """Gradients of that norm before they were clipped to one."""
-    recording = healthy()
-    change(recording.steps, clip=norm, unclipped_norm=unclipped)
-    recording.calls.append(Call("clip", 100, Place("train.py", 33)))
-    return recording
-
-
-def test_clipping_to_a_hundredth() -> None:
-    """The norm in force and what it leaves; the line is that of clipping."""
-    r = clipped(0.01, 1.0)
-
-    s = symptom_of(r, "clip-cuts")
-
-    assert (0.01, 0.02, Place("train.py", 33)) == (s.value, s.threshold, s.place)
-    assert "Clipping to 0.01 leaves 1.00% of the gradient's norm" in s.text
-    assert lacks(r, "clip-cuts", limit=0.005)
-
-
-def test_clipping_as_a_safety_net() -> None:
-    """Most steps pass whole; one in twenty is cut to a thousandth."""
-    r = clipped(1.0, 0.8)
-    change(r.steps[::20], unclipped_norm=1000.0)
-
-    assert lacks(r, "clip-cuts")
-    assert lacks(clipped(1.0, 10.0), "clip-cuts")
-
-
-# --- rate-decays-away ---------------------------------------------------------------------------------------------
-
-
-def scheduled(rate: Callable[[int], float]) -> Recording:
-    """A rate that changes at every step."""
-    recording = healthy()
-    recording.schedulers = [SchedulerInfo(0, "LambdaLR", Place("train.py", 21))]
-    recording.settings = [SettingChange(i, 0, 0, {"lr": rate(i)}) for i in range(2, 101)]
-    return recording
-
-
-def test_a_rate_that_falls_to_nothing_at_once() -> None:
-    """From where to where, and the line of the scheduler."""
-    r = scheduled(lambda i: 1e-3 * 0.8 ** (i - 1))
-
-    s = symptom_of(r, "rate-decays-away")
-
-    assert (0.01, Place("train.py", 21)) == (s.threshold, s.place)
-    assert 0.8**50 == pytest.approx(s.value, rel=0.3)
-    assert "falls from 0.001 to" in s.text and "within 100 steps" in s.text
-    assert lacks(r, "rate-decays-away", limit=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("why", "rate"),
-    [
-        ("linear", lambda i: 1e-3 * (100 - i) / 100),
-        ("cosine", lambda i: 5e-4 * (1 + math.cos(math.pi * i / 100))),
-        ("a warm-up that has only begun", lambda i: 1e-9 * 1.15**i),
-        ("constant", lambda i: 1e-3),
-    ],
-)
-def test_schedules_that_leave_time_to_learn(why: str, rate: Callable[[int], float]) -> None:
-    """Half of the steps are made at about half of the rate; a warm-up has its highest rate still before it."""
-    assert lacks(scheduled(rate), "rate-decays-away"), why
-
-
 # --- same-batch ---------------------------------------------------------------------------------------------------
 
 
@@ -547,36 +476,6 @@ def test_log_probabilities_without_a_minus() -> None:
 def test_negative_losses_that_are_right(why: str, recording: Recording) -> None:
     """A negative loss alone says nothing."""
     assert lacks(recording, "likelihood-minimised"), why
-
-
-# --- decay-dominates ----------------------------------------------------------------------------------------------
-
-
-def decayed(weight_decay: float, gradient: float) -> Recording:
-    """Weights of norm 4 under that decay and that gradient."""
-    recording = healthy()
-    recording.optimizers[0].groups[0].settings["weight_decay"] = weight_decay
-    for sample in recording.samples:
-        change(sample.parameters, gradient=gradient)
-    return recording
-
-
-def test_decay_that_pulls_eight_times_as_hard() -> None:
-    """The decay, and the ratio of the two pulls."""
-    r = decayed(1.0, 0.5)
-
-    s = symptom_of(r, "decay-dominates")
-
-    assert (8.0, 2.0, OPTIMIZER) == (s.value, s.threshold, s.place)
-    assert "Weight decay 1 pulls on the weights 8.0 times as hard" in s.text
-    assert lacks(r, "decay-dominates", limit=9)
-
-
-def test_usual_decay_does_not_dominate() -> None:
-    """A hundredth, AdamW's default, is too little to; so is a large one under a larger gradient."""
-    assert lacks(decayed(0.01, 1e-3), "decay-dominates")
-    assert lacks(decayed(0.1, 0.5), "decay-dominates")
-    assert lacks(decayed(0.0, 0.5), "decay-dominates")
 
 
 # --- evaluates-in-training-mode -----------------------------------------------------------------------------------
@@ -707,23 +606,6 @@ def test_one_layer_in_evaluation_mode_is_deliberate() -> None:
 
     assert lacks(tuned, "eval-mode")
     assert lacks(plain, "eval-mode")
-
-
-# --- dropout-strong -----------------------------------------------------------------------------------------------
-
-
-def test_dropout_that_leaves_next_to_nothing() -> None:
-    """The strongest layer is named, and how many more there are; a half is usual."""
-    r = healthy()
-    r.modules += [ModuleInfo(0, f"net.{i}", "Dropout", True, 0, {"p": p}) for i, p in ((9, 0.9), (11, 0.95))]
-
-    s = symptom_of(r, "dropout-strong")
-
-    assert (0.95, "net.11") == (s.value, s.where)
-    assert "drops 95% of its inputs in training, as do 1 more" in s.text
-    assert lacks(r, "dropout-strong", limit=0.99)
-    change(r.modules[-2:], settings={"p": 0.5})
-    assert lacks(r, "dropout-strong")
 
 
 # --- accumulates-unscaled -----------------------------------------------------------------------------------------

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from nndoctor.record.model import LoaderInfo, Recording
-from tests.symptoms.build import adam, change, geometric, healthy, lacks, symptom_of
+import math
+from collections.abc import Callable
+
+import pytest
+
+from nndoctor.record.model import Call, LoaderInfo, ModuleInfo, Place, Recording, SchedulerInfo, SettingChange
+from tests.symptoms.build import LOSS, OPTIMIZER, adam, change, geometric, healthy, lacks, symptom_of
 
 
 def ended(losses: list[float], accuracy: float = 0.3) -> Recording:
@@ -103,3 +108,233 @@ def test_a_loss_that_was_still_falling() -> None:
     assert lacks(ended([2.3, 1.6, *[1.5] * 28]), "ended-falling")
     assert lacks(ended(geometric(2.3, 0.1, 30), accuracy=0.99), "ended-falling")
     assert lacks(healthy(geometric(2.3, 1.0, 30), accuracy=0.3), "ended-falling")
+
+
+# --- clip-cuts ----------------------------------------------------------------------------------------------------
+
+
+def clipped(limit: float, before: float, after: float) -> Recording:
+    """Gradients of the norm `before`, which clipping to that limit leaves with the norm `after`."""
+    recording = healthy()
+    change(recording.steps, clip=limit, unclipped_norm=before, gradient_norm=after)
+    recording.calls.append(Call("clip", 100, Place("train.py", 33)))
+    return recording
+
+
+def test_clipping_to_a_hundredth() -> None:
+    """The limit in force and what it leaves; the line is that of clipping."""
+    r = clipped(0.01, 1.0, 0.01)
+
+    s = symptom_of(r, "clip-cuts")
+
+    assert (0.01, 0.02, Place("train.py", 33)) == (s.value, s.threshold, s.place)
+    assert "Clipping to 0.01 leaves 1.00% of the gradient's norm" in s.text
+    assert lacks(r, "clip-cuts", limit=0.005)
+
+
+def test_the_limit_that_is_told_is_one_that_was_in_force() -> None:
+    """Where the last step was not clipped, that of the last one that was."""
+    r = clipped(0.05, 50.0, 0.05)
+    change(r.steps[-1:], clip=None)
+
+    assert "Clipping to 0.05 leaves 0.10%" in symptom_of(r, "clip-cuts").text
+
+
+def test_clipping_as_a_safety_net() -> None:
+    """Most steps pass whole; one in twenty is cut to a thousandth."""
+    r = clipped(1.0, 0.8, 0.8)
+    change(r.steps[::20], unclipped_norm=1000.0, gradient_norm=1.0)
+
+    assert lacks(r, "clip-cuts")
+    assert lacks(clipped(1.0, 10.0, 1.0), "clip-cuts")
+
+
+def test_a_limit_on_each_number_is_none_on_the_norm() -> None:
+    """Cut off at a thousandth each, ten million numbers still have a norm of three; and what is no number is no ratio."""
+    r = clipped(0.001, 1.0, float("nan"))
+
+    assert lacks(clipped(0.001, 4.0, 3.0), "clip-cuts")
+    assert lacks(r, "clip-cuts")
+
+
+# --- rate-decays-away ---------------------------------------------------------------------------------------------
+
+
+def scheduled(rate: Callable[[int], float]) -> Recording:
+    """A rate that changes at every step."""
+    recording = healthy()
+    recording.schedulers = [SchedulerInfo(0, "LambdaLR", Place("train.py", 21))]
+    recording.settings = [SettingChange(i, 0, 0, {"lr": rate(i)}) for i in range(2, 101)]
+    return recording
+
+
+def test_a_rate_that_falls_to_nothing_at_once() -> None:
+    """From where to where, and the line of the scheduler."""
+    r = scheduled(lambda i: 1e-3 * 0.8 ** (i - 1))
+
+    s = symptom_of(r, "rate-decays-away")
+
+    assert (0.01, Place("train.py", 21)) == (s.threshold, s.place)
+    assert 0.8**50 == pytest.approx(s.value, rel=0.3)
+    assert "falls from 0.001 to" in s.text and "within 100 steps" in s.text
+    assert lacks(r, "rate-decays-away", limit=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("why", "rate"),
+    [
+        ("linear", lambda i: 1e-3 * (100 - i) / 100),
+        ("cosine", lambda i: 5e-4 * (1 + math.cos(math.pi * i / 100))),
+        ("a warm-up that has only begun", lambda i: 1e-9 * 1.15**i),
+        ("constant", lambda i: 1e-3),
+    ],
+)
+def test_schedules_that_leave_time_to_learn(why: str, rate: Callable[[int], float]) -> None:
+    """Half of the steps are made at about half of the rate; a warm-up has its highest rate still before it."""
+    assert lacks(scheduled(rate), "rate-decays-away"), why
+
+
+# --- decay-dominates ----------------------------------------------------------------------------------------------
+
+
+def decayed(weight_decay: float, gradient: float) -> Recording:
+    """Weights of norm 4 under that decay and that gradient."""
+    recording = healthy()
+    recording.optimizers[0].groups[0].settings["weight_decay"] = weight_decay
+    for sample in recording.samples:
+        change(sample.parameters, gradient=gradient)
+    return recording
+
+
+def test_decay_that_pulls_eight_times_as_hard() -> None:
+    """The decay, and the ratio of the two pulls."""
+    r = decayed(1.0, 0.5)
+
+    s = symptom_of(r, "decay-dominates")
+
+    assert (8.0, 2.0, OPTIMIZER) == (s.value, s.threshold, s.place)
+    assert "Weight decay 1 pulls on the weights 8.0 times as hard" in s.text
+    assert lacks(r, "decay-dominates", limit=9)
+
+
+def test_usual_decay_does_not_dominate() -> None:
+    """A hundredth, AdamW's default, is too little to; so is a large one under a larger gradient."""
+    assert lacks(decayed(0.01, 1e-3), "decay-dominates")
+    assert lacks(decayed(0.1, 0.5), "decay-dominates")
+    assert lacks(decayed(0.0, 0.5), "decay-dominates")
+
+
+# --- dropout-strong -----------------------------------------------------------------------------------------------
+
+
+def test_dropout_that_leaves_next_to_nothing() -> None:
+    """The strongest layer is named, and how many more there are; a half is usual."""
+    r = healthy()
+    r.modules += [ModuleInfo(0, f"net.{i}", "Dropout", True, 0, {"p": p}) for i, p in ((9, 0.9), (11, 0.95))]
+
+    s = symptom_of(r, "dropout-strong")
+
+    assert (0.95, "net.11") == (s.value, s.where)
+    assert "drops 95% of its inputs in training, as do 1 more" in s.text
+    assert lacks(r, "dropout-strong", limit=0.99)
+    change(r.modules[-2:], settings={"p": 0.5})
+    assert lacks(r, "dropout-strong")
+
+
+# --- rate-never-arrives -------------------------------------------------------------------------------------------
+
+
+def warmed(rate: Callable[[int], float], reason: str = "finished") -> Recording:
+    """A rate that changes at every step of a run that ended for that reason."""
+    recording = scheduled(rate)
+    assert recording.end is not None
+    recording.end.reason = reason
+    return recording
+
+
+def test_a_warm_up_of_a_thousand_steps_in_a_hundred() -> None:
+    """From where to where the rate came, and the line of the scheduler."""
+    r = warmed(lambda i: 1e-3 * i)
+
+    s = symptom_of(r, "rate-never-arrives")
+
+    assert (pytest.approx(1.5, abs=0.05), 1.2, Place("train.py", 21)) == (s.value, s.threshold, s.place)
+    assert "still rising" in s.text and "when the script ended after 100 steps" in s.text
+    assert lacks(r, "rate-never-arrives", limit=1.6)
+
+
+@pytest.mark.parametrize(
+    ("why", "recording"),
+    [
+        ("it arrives after a third", warmed(lambda i: 1e-3 * min(1.0, i / 33))),
+        ("it comes down again", warmed(lambda i: 1e-3 * (i if i < 90 else 180 - i))),
+        ("it never moves", warmed(lambda i: 1e-3)),
+        ("the probe ended, not the script", warmed(lambda i: 1e-3 * i, reason="steps")),
+    ],
+)
+def test_warm_ups_that_arrive_or_may_still(why: str, recording: Recording) -> None:
+    """A rate that is level in the last third has arrived; of what the probe cut off nobody knows the end."""
+    assert lacks(recording, "rate-never-arrives"), why
+
+
+# --- full-batch-optimizer -----------------------------------------------------------------------------------------
+
+
+def comparing(kind: str, batch: int = 32) -> Recording:
+    """The healthy run, on 1,500 samples, by another optimiser and in such batches."""
+    recording = healthy()
+    change(recording.optimizers, type=kind)
+    change(recording.steps, batch=batch)
+    return recording
+
+
+@pytest.mark.parametrize("kind", ["LBFGS", "Rprop"])
+def test_an_optimiser_for_the_whole_set_on_small_batches(kind: str) -> None:
+    """Its name, the batch and the samples that there are."""
+    r = comparing(kind)
+
+    s = symptom_of(r, "full-batch-optimizer")
+
+    assert (32 / 1500, 0.5, OPTIMIZER) == (s.value, s.threshold, s.place)
+    assert s.text.startswith(kind) and "another 32 of some 1,500 samples" in s.text
+    assert lacks(r, "full-batch-optimizer", limit=0.01)
+
+
+def test_batches_that_such_an_optimiser_can_use() -> None:
+    """All of the data, or most of it; and an optimiser that averages may be given what one likes, as may one that never steps."""
+    idle = healthy()
+    idle.optimizers.append(adam(index=1, type="LBFGS", stepped=False))
+
+    assert lacks(comparing("LBFGS", batch=1500), "full-batch-optimizer")
+    assert lacks(comparing("Rprop", batch=1000), "full-batch-optimizer")
+    assert lacks(comparing("RMSprop"), "full-batch-optimizer")
+    assert lacks(idle, "full-batch-optimizer")
+
+
+# --- few-negatives ------------------------------------------------------------------------------------------------
+
+
+def contrasted(batch: int, positional: bool = True) -> Recording:
+    """A run whose targets are the places of the rows in a batch of that size."""
+    recording = healthy()
+    change(recording.steps, batch=batch)
+    change(recording.labels, positional=positional)
+    return recording
+
+
+def test_pairs_that_are_told_apart_from_three_others() -> None:
+    """The batch, and how many others there are; of two there is one."""
+    r = contrasted(4)
+
+    s = symptom_of(r, "few-negatives")
+
+    assert (4.0, 8.0, "batch", LOSS) == (s.value, s.threshold, s.where, s.place)
+    assert "a batch has 4: each sample is told apart from 3 others" in s.text
+    assert "from 1 other." in symptom_of(contrasted(2), "few-negatives").text
+    assert lacks(r, "few-negatives", limit=3.0)
+
+
+def test_many_negatives_and_plain_classes() -> None:
+    """Thirty-one others are a task, and a small batch of ordinary labels has no negatives at all."""
+    assert lacks(contrasted(32), "few-negatives")
+    assert lacks(contrasted(4, positional=False), "few-negatives")

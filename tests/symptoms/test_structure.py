@@ -141,6 +141,23 @@ def test_rounding_leaves_log_probabilities_what_they_are() -> None:
     assert lacks(losing("nll_loss", "Log", "Softmax", "Addmm", prediction=given), "not-log-probabilities")
 
 
+def test_log_probabilities_over_another_axis() -> None:
+    """Where axes were moved after the log-softmax, its own axis says nothing and the sums do; unmoved, another symptom tells."""
+    given = tensor(32, 10, min=-9.0, max=0.0, log_row_sum_spread=0.8)
+    r = losing("nll_loss", "View", "LogSoftmax", "Addmm", prediction=given)
+    right = losing("nll_loss", "View", "LogSoftmax", "Addmm", prediction=replace(given, log_row_sum_spread=1e-6))
+    unmoved = losing("nll_loss", "LogSoftmax", "Addmm", prediction=given)
+    unmoved.losses[0].chain[0] = replace(unmoved.losses[0].chain[0], dim=0)
+
+    s = symptom_of(r, "not-log-probabilities")
+
+    assert (0.8, LOSS) == (s.value, s.place)
+    assert "the log-softmax ran over another axis" in s.text
+    assert lacks(right, "not-log-probabilities")
+    assert lacks(unmoved, "not-log-probabilities")
+    assert "runs over the batch" in symptom_of(unmoved, "softmax-wrong-axis").text
+
+
 # --- logits-as-probabilities --------------------------------------------------------------------------------------
 
 

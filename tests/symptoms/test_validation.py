@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nndoctor.record.model import Holdout, Overlap, Place, Recording
+from nndoctor.record.model import Holdout, Overlap, Place, Recording, TrainingRows
 from tests.symptoms.build import change, healthy, lacks, reference, symptom_of
 
 # --- validation-shifted -------------------------------------------------------------------------------------------
@@ -82,3 +82,39 @@ def test_validation_that_is_guessing_from_first_to_last() -> None:
     assert lacks(overfits, "validation-never-learns")
     assert lacks(hard, "validation-never-learns")
     assert lacks(healthy(), "validation-never-learns")
+
+
+# --- validation-below-first-sight ---------------------------------------------------------------------------------
+
+
+def first_seen(distinct: int, validation: float, training: float = 0.95) -> Recording:
+    """The healthy run on so many distinct rows, 32 a step, with these accuracies."""
+    recording = healthy(accuracy=training)
+    recording.rows = [TrainingRows(0, 3200, distinct, 100, 0.0, True)]
+    change(recording.evaluations, accuracy=validation, place=Place("train.py", 40))
+    return recording
+
+
+def test_validation_is_worse_than_training_rows_at_first_sight() -> None:
+    """At the end of an epoch of fifty steps; the better of the passes counts, and the line is that of validation."""
+    r = first_seen(1600, 0.4)
+    r.evaluations[0].accuracy = 0.2
+
+    s = symptom_of(r, "validation-below-first-sight")
+
+    assert (pytest.approx(0.55 / 0.9), 0.3, Place("train.py", 40)) == (s.value, s.threshold, s.place)
+    assert "the network scored 0.94; in validation it never does better than 0.33" in s.text
+    assert lacks(r, "validation-below-first-sight", limit=0.7)
+
+
+def test_learning_by_heart_is_another_thing() -> None:
+    """Rows that came again and again; validation that came near once, or that was made on another network; nothing learnt at all."""
+    once, other = first_seen(1600, 0.4), first_seen(1600, 0.4)
+    once.evaluations[1].accuracy = 0.9
+    change(other.evaluations, model=1)
+
+    assert lacks(first_seen(40, 0.4), "validation-below-first-sight")
+    assert lacks(once, "validation-below-first-sight")
+    assert lacks(other, "validation-below-first-sight")
+    assert lacks(first_seen(1600, 0.1, training=0.4), "validation-below-first-sight")
+    assert lacks(first_seen(1600, 0.8), "validation-below-first-sight")

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from nndoctor.record.model import Recording
-from tests.symptoms.build import BUILT, change, geometric, healthy, lacks, looks, parameter, symptom_of, tensor
+from tests.symptoms.build import BUILT, LOSS, change, geometric, healthy, lacks, looks, parameter, symptom_of, tensor
 
 
 def begun(index: int, **fields: object) -> Recording:
@@ -339,3 +339,35 @@ def test_weights_that_are_put_back_between_steps() -> None:
     assert lacks(r, "updates-undone", limit=0.7)
     change((p for s in r.samples for p in s.parameters), undone=0.0)
     assert lacks(r, "updates-undone")
+
+
+# --- loss-shrinks-weights -----------------------------------------------------------------------------------------
+
+
+def pulled(matrices: float, biases: float = 0.0, looks: slice = slice(None)) -> Recording:
+    """Gradients with these cosines to the weights, and to the biases, in some of the looks."""
+    recording = healthy()
+    for sample in recording.samples[looks]:
+        for i, p in enumerate(sample.parameters):
+            p.inward = biases if i % 2 else matrices
+    return recording
+
+
+def test_a_gradient_that_points_along_the_weights() -> None:
+    """Its cosine, the number of weight tensors, and the line of the loss."""
+    r = pulled(0.7)
+
+    s = symptom_of(r, "loss-shrinks-weights")
+
+    assert (0.7, 0.4, LOSS) == (s.value, s.threshold, s.place)
+    assert "cosine 0.70, median over 3 weight tensors" in s.text
+    assert lacks(r, "loss-shrinks-weights", limit=0.8)
+
+
+def test_gradients_that_come_from_the_outputs() -> None:
+    """A tenth of each is chance; biases may follow the loss inwards; one look is none; and later on a penalty that weighs little balances the rest."""
+    assert lacks(pulled(0.1), "loss-shrinks-weights")
+    assert lacks(pulled(-0.7), "loss-shrinks-weights")
+    assert lacks(pulled(0.0, biases=0.9), "loss-shrinks-weights")
+    assert lacks(pulled(0.7, looks=slice(0, 1)), "loss-shrinks-weights")
+    assert lacks(pulled(0.7, looks=slice(4, None)), "loss-shrinks-weights")

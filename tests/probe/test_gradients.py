@@ -1,0 +1,48 @@
+"""What clipping is known to have found, whichever function clips and however it is handed the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.probe.conftest import recorded
+
+CLIPS: dict[str, Callable[[nn.Module], object]] = {
+    "by value, of a generator": lambda net: nn.utils.clip_grad_value_(net.parameters(), 0.05),
+    "by value, of a list": lambda net: nn.utils.clip_grad_value_(list(net.parameters()), clip_value=0.05),
+    "by value, in words": lambda net: nn.utils.clip_grad_value_(parameters=net.parameters(), clip_value=0.05),
+    "by norm": lambda net: nn.utils.clip_grad_norm_(net.parameters(), 0.05),
+}
+
+
+def length(parameters: Iterable[Tensor]) -> float:
+    """Euclidean norm of all gradients."""
+    return float(torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])))
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_the_norm_before_clipping_is_known(name: str) -> None:
+    """Beside the norm that the optimiser saw and the limit; a generator is left to the function that clips."""
+    before, after = [], []
+
+    def train() -> None:
+        torch.manual_seed(0)
+        net = nn.Linear(6, 4)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(12):
+            optimizer.zero_grad()
+            net(torch.randn(16, 6)).square().mean().backward()
+            before.append(length(net.parameters()))
+            CLIPS[name](net)
+            after.append(length(net.parameters()))
+            optimizer.step()
+
+    steps = recorded(train).steps
+
+    assert all(a < b for a, b in zip(after, before, strict=True))
+    assert [0.05] * 12 == [s.clip for s in steps]
+    assert [pytest.approx(b) for b in before] == [s.unclipped_norm for s in steps]
+    assert [pytest.approx(a) for a in after] == [s.gradient_norm for s in steps]

@@ -1,0 +1,126 @@
+"""What loss functions are given: targets that are places in the batch, wild ones, distributions; and how well they are met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nndoctor.record.model import Recording
+from tests.probe.conftest import recorded
+
+
+def trained(loss: Callable[[Tensor, int], Tensor], outputs: int, steps: int = 12) -> Recording:
+    """A linear layer whose outputs [16, outputs] that loss takes, with the number of the step."""
+
+    def train() -> None:
+        torch.manual_seed(0)
+        net = nn.Linear(4, outputs)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+        for step in range(steps):
+            optimizer.zero_grad()
+            rows = 16 if step < steps - 1 else 10  # the last batch of an epoch
+            loss(net(torch.randn(rows, 4)), step).backward()
+            optimizer.step()
+
+    return recorded(train)
+
+
+# --- positional ---------------------------------------------------------------------------------------------------
+
+
+def among_others(output: Tensor, step: int) -> Tensor:
+    """Each row is told apart from the others of its batch."""
+    return F.cross_entropy(output @ output.T, torch.arange(len(output)))
+
+
+def test_places_in_the_batch_are_no_classes() -> None:
+    """The same labels in each batch, each row another one: no simple learner is fitted to them."""
+    recording = trained(among_others, 8)
+
+    assert [True] == [labels.positional for labels in recording.labels]
+    assert [] == recording.references
+
+
+@pytest.mark.parametrize(
+    ("why", "labels"),
+    [
+        ("drawn anew", lambda n, step: torch.randperm(16)[:n]),
+        ("the same in each batch, and one class for two rows", lambda n, step: torch.arange(n) // 2),
+        ("one class", lambda n, step: torch.zeros(n, dtype=torch.long)),
+        ("other classes from the fourth batch on", lambda n, step: (torch.arange(n) + step // 3) % 16),
+    ],
+)
+def test_classes_are_no_places_in_the_batch(why: str, labels: Callable[[int, int], Tensor]) -> None:
+    """One batch that differs, or one class that two rows of a batch have, makes them classes."""
+    recording = trained(lambda output, step: F.cross_entropy(output, labels(len(output), step)), 16)
+
+    assert [False] == [labels.positional for labels in recording.labels], why
+
+
+# --- outliers -----------------------------------------------------------------------------------------------------
+
+
+def regressed(wild: float, steps: int = 12) -> Recording:
+    """Standard normal targets of two columns, and one value in the first batch that is that large."""
+
+    def loss(output: Tensor, step: int) -> Tensor:
+        targets = torch.randn(len(output), 2)
+        if step == 0:
+            targets[3, 1] = wild
+        return F.mse_loss(output, targets)
+
+    return trained(loss, 2, steps)
+
+
+def test_a_wild_target_is_measured() -> None:
+    """Its share of the values, and its distance in robust deviations, which for normal targets are the plain ones."""
+    wild, usual, few = regressed(1000.0).labels[0], regressed(3.0).labels[0], regressed(1000.0, steps=2).labels[0]
+
+    assert ("real", 186) == (wild.task, wild.rows)
+    assert pytest.approx(1 / (2 * 186)) == wild.outliers
+    assert pytest.approx(1000.0, rel=0.25) == wild.outlier_size
+    assert (0.0, True) == (usual.outliers, usual.outlier_size < 20)
+    assert (0.0, 0.0) == (few.outliers, few.outlier_size)
+
+
+# --- distributions ------------------------------------------------------------------------------------------------
+
+
+def test_a_divergence_is_scored_at_every_look() -> None:
+    """Accuracy is that of the likeliest class, so that another loss can be compared with it."""
+
+    def loss(output: Tensor, step: int) -> Tensor:
+        shares = torch.softmax(4 * torch.eye(5)[torch.arange(len(output)) % 5], 1)
+        return F.kl_div(F.log_softmax(output, 1), shares, reduction="batchmean")
+
+    recording = trained(loss, 5, steps=60)
+
+    assert "probabilities" == recording.labels[0].task
+    assert [1, 2, 3, 5, 7, 10, 20, 30, 40, 50, 60] == [s.step for s in recording.samples]
+    assert [] == [s.step for s in recording.samples if s.accuracy is None]
+
+
+# --- scores -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_score_is_that_of_its_own_step(by_hand: bool) -> None:
+    """From the first step on, by an optimiser or without one: a third of the rows is right in each step of a number that three divides."""
+
+    def train() -> None:
+        net = nn.Linear(1, 3, bias=False)
+        net.weight = nn.Parameter(torch.tensor([[1.0], [0.0], [0.0]]))
+        optimizer = None if by_hand else torch.optim.SGD(net.parameters(), lr=0.0)
+        for step in range(1, 24):
+            net.zero_grad()
+            F.cross_entropy(net(torch.ones(12, 1)), torch.arange(12) % 3 if step % 3 == 0 else torch.zeros(12, dtype=torch.long)).backward()
+            if optimizer is not None:
+                optimizer.step()
+
+    scores = {s.step: s.accuracy for s in recorded(train).samples}
+
+    assert {1: 1.0, 2: 1.0, 3: pytest.approx(1 / 3), 5: 1.0, 7: 1.0, 10: 1.0, 20: 1.0} == scores
