@@ -40,8 +40,10 @@ def main(argv: Sequence[str]) -> None:
     with OwnImports():
         from nndoctor.probe.run import Run
         from nndoctor.probe.script import execute_code, execute_file, execute_module
-    for module in set(sys.modules) - known:  # the script finds those that it finds under Python; the rest comes anew, with torch
-        del sys.modules[module]
+    # The script finds the modules that it finds under Python; this package is imported anew, with torch.
+    for module in set(sys.modules) - known:
+        if module.partition(".")[0] == "nndoctor":
+            del sys.modules[module]
     numbers = int(steps), float(seconds), float(grace), float(timeout), int(training)
     run = Run(int(fd), *numbers, dict(w.split("=", 1) for w in role.split()), OwnImports)
     run.begin()
