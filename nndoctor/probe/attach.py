@@ -180,7 +180,7 @@ class Watch:
         return End(
             reason, s.steps_made, s.backwards, s.forwards, s.limits.elapsed, fields.pop("total_seconds", 0.0),
             peak_memory=peak, events=list(s.calls.events), weights_moved=s.weights.moved, moved_by_hand=bool(s.weights.moved) and s.steps == 0,
-            frozen=s.weights.frozen, ran=sorted(s.ran)[:2000], **fields,
+            frozen=s.weights.frozen, ran=sorted(s.modules.ran)[:2000], **fields,
         )  # fmt: skip
 
     # --- what is put in place ---------------------------------------------------------------------------------
@@ -197,14 +197,14 @@ class Watch:
             if session.off or session.depth and not session.looking or not session.mine():
                 return old(module, *args, **kwargs)
             if session.depth:
-                session.enter(module, args)
+                session.modules.enter(module, args)
                 try:
                     output = old(module, *args, **kwargs)
                 finally:
-                    name = session.leave()
-                session.left(module, name, args, output)
+                    name = session.modules.leave()
+                session.modules.left(module, name, args, output)
                 return output
-            return session.root_call(old, module, args, kwargs)
+            return session.modules.root_call(old, module, args, kwargs)
 
         return __call__
 
@@ -250,7 +250,7 @@ class Watch:
         def backward(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
             if session.off or session.in_backward or not session.mine() or session.has_no_numbers(tensor):
                 return old(tensor, *args, **kwargs)
-            with session.backward(tensor):
+            with session.backward.around(tensor):
                 return old(tensor, *args, **kwargs)
 
         return backward
@@ -263,7 +263,7 @@ class Watch:
             first = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None) if isinstance(tensors, (list, tuple)) else None
             if session.off or session.in_backward or first is None or not session.mine() or session.has_no_numbers(first):
                 return old(tensors, *args, **kwargs)
-            with session.backward(first):
+            with session.backward.around(first):
                 return old(tensors, *args, **kwargs)
 
         return backward
@@ -276,11 +276,11 @@ class Watch:
             return
         self.session.trainings.stepped()
         if self.session.mine() and not _is_on_meta(optimizer):
-            self.session.attempt(self.session.before_step, optimizer)
+            self.session.attempt(self.session.stepping.before, optimizer)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         if not self.session.off and self.session.mine() and not _is_on_meta(optimizer):
-            self.session.attempt(self.session.after_step, optimizer)
+            self.session.attempt(self.session.stepping.after, optimizer)
 
     def _scheduler_init(self, old: Any) -> Any:
         @functools.wraps(old)
@@ -307,7 +307,7 @@ class Watch:
             finally:
                 session.in_loss = False
             with deeper():
-                (session.values if transformed else session).loss_called(name, args, kwargs, value)
+                (session.values if transformed else session.objective).loss_called(name, args, kwargs, value)
             return value
 
         return loss_function

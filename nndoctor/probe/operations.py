@@ -67,7 +67,7 @@ class Operations:
     def _note(self, name: str, args: tuple[Any, ...], output: Tensor) -> None:
         """An operation of a training step: measure what it put out, and mark the graph with the user's line."""
         s = self._session
-        module, owner = s.innermost
+        module, owner = s.modules.innermost
         library = module is not None and type(module).__module__.startswith("torch.")
         place = s.registry.built.get(module) if library else user_place()
         if name in _MATRIX and s.depth == 0:

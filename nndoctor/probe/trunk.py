@@ -1,6 +1,6 @@
 """Trials by fork: one run of the script up to its first training forward, from which each trial grows.
 
-Imports, data and model are shared; the child's side is `child.py` (`_branch`). Where the process cannot be forked
+Imports, data and model are shared; the child's side is `run.py` (`_branch`) and `branch.py`. Where the process cannot be forked
 safely, `refusal` says why, and trials are run afresh. Imports no torch.
 """
 

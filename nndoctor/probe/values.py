@@ -52,7 +52,7 @@ class ValueWatch:
             within = kwargs.get("create_graph") or (len(args) > _CREATE_GRAPH and args[_CREATE_GRAPH])
             if session.off or session.in_backward or within or not isinstance(loss, Tensor) or not session.mine() or not _are_parameters(inputs):
                 return old(outputs, inputs, *args, **kwargs)
-            with session.backward(loss, by_value=True):
+            with session.backward.around(loss, by_value=True):
                 return old(outputs, inputs, *args, **kwargs)
 
         return grad
@@ -92,8 +92,8 @@ class ValueWatch:
         s.limits.begin()
         self._note_input([t for i, a in enumerate(args) if i not in chosen for t in tree_leaves(a) if isinstance(t, Tensor)], losses)
         for name, given, settings, value, place in losses:
-            s.loss_called(name, given, settings, value, place)
-        with s.backward(loss, by_value=True):
+            s.objective.loss_called(name, given, settings, value, place)
+        with s.backward.around(loss, by_value=True):
             self._note_movement(parameters[0])
 
     def _note_input(self, given: list[Tensor], losses: list[Any]) -> None:

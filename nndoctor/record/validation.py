@@ -1,0 +1,63 @@
+"""Validation: its passes, and what they were given beside what training was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from nndoctor.record.place import Place
+
+
+@dataclass
+class Evaluation:
+    """One validation pass: forwards without gradient between two training steps."""
+
+    kind: ClassVar[str] = "evaluation"
+    step: int  # training steps made before it
+    model: int
+    forwards: int
+    samples: int
+    training: bool  # model.training during the pass
+    gradients: bool  # grad mode during the pass
+    seconds: float
+    loss: float | None = None
+    function: str = ""
+    accuracy: float | None = None
+    r2: float | None = None
+    predicted: dict[str, int] = field(default_factory=dict)
+    place: Place | None = None
+
+
+@dataclass
+class Holdout:
+    """Real-valued inputs of a model in validation passes, by feature as in `Features`; written at the end."""
+
+    kind: ClassVar[str] = "holdout"
+    model: int
+    rows: int  # values of each feature that were seen
+    mean: list[float]
+    std: list[float]
+    missing: float = 0.0  # share of rows with NaN or Inf
+
+
+@dataclass
+class Overlap:
+    """Rows of the last evaluation that one line of the script made, held against the training rows before it.
+
+    Forwards whose rows were all trained on evaluate the training set itself, and do not count where there are others.
+    """
+
+    kind: ClassVar[str] = "overlap"
+    model: int
+    rows: int  # that count
+    known: float  # share of them that were trained on
+    trained: int  # distinct training rows
+    fresh: float  # share of the last fifth of the training rows that were new then: 0 once the training set was seen whole
+    twins: float = 0.0  # share of the evaluated rows that repeat another one of them
+    covered: float = 0.0  # share of the training rows that were evaluated
+    even: bool = False  # whether no training row came more often than the others
+    chance: float = 0.0  # that a row equals a training row by luck, were its columns independent
+    real: bool = True  # whether the rows hold real numbers
+    ahead: float = 0.0  # share of the rows that were first trained on after it, and that were in it
+    named: bool = False  # whether the calls of the script that make it speak of validation or test, and not of training
+    place: Place | None = None
