@@ -98,7 +98,7 @@ class GradientWatch:
         step.optimizers.append(state.index)
         made, self._made = self._made, None
         if made is not None:
-            self._later.add(made, lambda values: setattr(step, "made", sum(1 for v in values if v != 0)))
+            self._later.add(made, lambda values: _count_made(step, values))
         pairs = [
             (i, p.grad.detach())
             for i, ref in zip(state.indices, state.parameters, strict=True)
@@ -152,6 +152,12 @@ class GradientWatch:
             self.clip = stats.number(limit)
         if isinstance(total, Tensor) and total.numel() == 1:
             self.unclipped = total.detach().clone()
+
+
+def _count_made(step: Step, values: list[float]) -> None:
+    """How many gradients a backward call made, and how large they are together."""
+    step.made = sum(1 for v in values if v != 0)
+    step.made_norm = sum(v * v for v in values) ** 0.5
 
 
 def _place(norms: list[float | None], indices: list[int], values: list[float]) -> None:

@@ -90,6 +90,7 @@ class Step:
     carried: int = 0  # parameters whose gradient was left over from an earlier step when backward began
     held: int = 0  # parameters with a gradient at the step
     made: int | None = None  # parameters with a gradient right after backward, in steps that were looked at
+    made_norm: float | None = None  # norm of these gradients, over all of them
     wasted: int = 0  # backward calls whose gradients were cleared before any step used them
     evaluations: list[float] = field(default_factory=list)  # losses of a closure's evaluations, where the optimiser made several
     input_sum: float | None = None  # fingerprint of the first model input

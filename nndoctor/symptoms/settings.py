@@ -26,6 +26,7 @@ INFO = (
     SymptomInfo("full-batch-optimizer", "settings", "An optimiser that compares gradients from step to step is given another small batch each time.", 0.5, "Share of the data in a batch; Rprop and LBFGS were made for the whole of it.", fact=True),
 )  # fmt: skip
 _COMPARING = ("Rprop", "LBFGS")
+_FEW_LOOKS = 6  # that say something of all steps
 BOLD_EPSILON = 1e-5  # above the default of every optimiser
 _MANY = 64  # samples of which one or two are few
 _PATIENT = 100  # steps
@@ -125,11 +126,21 @@ def ended_falling(view: View) -> Symptom | None:
     return Symptom("ended-falling", text, drop / level, limit, float(np.clip(0.4 + 3 * (drop / level - limit), 0.4, 1.0)))
 
 
+def _cut_by_hand(view: View) -> list[tuple[float, float]]:
+    """Gradients that have the very same norm at every step were brought to it: what is left of each that was looked at, and the norm."""
+    norms = np.array([s.gradient_norm for s in view.steps_seen if s.gradient_norm is not None], dtype=np.float64)
+    if len(norms) < 20 or not np.isfinite(norms).all() or not norms.std() < 1e-3 * norms.mean():
+        return []
+    return [(s.gradient_norm / s.made_norm, s.gradient_norm) for s in view.steps_seen if s.gradient_norm and s.made_norm and math.isfinite(s.made_norm)]
+
+
 def clip_cuts(view: View) -> Symptom | None:
     """By how much clipping shortens the gradient."""
     limit = view.thresholds.get("clip-cuts", 0.02)
     kept = [(s.gradient_norm / s.unclipped_norm, s.clip) for s in view.steps_seen if s.clip and s.gradient_norm and s.unclipped_norm and math.isfinite(s.unclipped_norm)]
-    if len(kept) < 10 or not (value := float(np.median([ratio for ratio, _ in kept]))) <= limit:
+    if len(kept) < 10:
+        kept = _cut_by_hand(view)
+    if len(kept) < _FEW_LOOKS or not (value := float(np.median([ratio for ratio, _ in kept]))) <= limit:
         return None
     text = f"Clipping to {kept[-1][1]:.3g} leaves {value:.2%} of the gradient's norm in the median step."
     return Symptom("clip-cuts", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(limit / max(value, 1e-9))), "", view.place_of("clip"))

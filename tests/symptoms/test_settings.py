@@ -149,6 +149,17 @@ def test_clipping_as_a_safety_net() -> None:
     assert lacks(clipped(1.0, 10.0, 1.0), "clip-cuts")
 
 
+def test_gradients_that_a_line_of_the_script_cuts() -> None:
+    """The very same norm at every step; right after backward it was a hundred times that. Norms that differ are nobody's limit."""
+    r = healthy()
+    change(r.steps, gradient_norm=0.05)
+    change(r.steps[::10], made_norm=5.0)
+
+    assert "Clipping to 0.05 leaves 1.00%" in symptom_of(r, "clip-cuts").text
+    change(r.steps[::2], gradient_norm=0.04)
+    assert lacks(r, "clip-cuts")
+
+
 def test_a_limit_on_each_number_is_none_on_the_norm() -> None:
     """Cut off at a thousandth each, ten million numbers still have a norm of three; and what is no number is no ratio."""
     r = clipped(0.001, 1.0, float("nan"))
@@ -239,6 +250,47 @@ def test_dropout_that_leaves_next_to_nothing() -> None:
     assert lacks(r, "dropout-strong", limit=0.99)
     change(r.modules[-2:], settings={"p": 0.5})
     assert lacks(r, "dropout-strong")
+
+
+# --- epsilon-dominates --------------------------------------------------------------------------------------------
+
+
+def with_epsilon(epsilon: float, gradient: float) -> Recording:
+    """Adam with that epsilon, and gradients of that size by number."""
+    r = healthy()
+    r.optimizers[0].groups[0].settings["eps"] = epsilon
+    sizes = {p.index: math.prod(p.shape) for p in r.parameters}
+    for s in r.samples:
+        for x in s.parameters:
+            x.gradient = gradient * math.sqrt(sizes[x.parameter])
+    return r
+
+
+def test_an_epsilon_of_one() -> None:
+    """A hundred times the gradients; one far below them, and the default on gradients that are next to nothing, are let be."""
+    r = with_epsilon(1.0, 0.01)
+
+    s = symptom_of(r, "epsilon-dominates")
+
+    assert (pytest.approx(100.0), 10.0) == (s.value, s.threshold)
+    assert "epsilon of 1 to gradients 100 times smaller" in s.text
+    assert lacks(r, "epsilon-dominates", limit=200.0)
+    assert lacks(with_epsilon(1e-4, 0.01), "epsilon-dominates")
+    assert lacks(with_epsilon(1e-8, 1e-12), "epsilon-dominates")
+
+
+# --- smoothing-strong ---------------------------------------------------------------------------------------------
+
+
+def test_smoothing_that_leaves_a_tenth() -> None:
+    """As the loss was told; a tenth is usual."""
+    r = healthy()
+    change(r.losses, settings={"label_smoothing": 0.9})
+
+    assert "smooths labels by 90%" in symptom_of(r, "smoothing-strong").text
+    assert lacks(r, "smoothing-strong", limit=0.95)
+    change(r.losses, settings={"label_smoothing": 0.1})
+    assert lacks(r, "smoothing-strong")
 
 
 # --- rate-never-arrives -------------------------------------------------------------------------------------------
