@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nndoctor.record.model import Overlap
+from nndoctor.symptoms.labels import is_sorted
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import HARDLY_NEW, View
 
@@ -83,7 +84,7 @@ def validation_below_first_sight(view: View) -> Symptom | None:
     limit = view.thresholds.get("validation-below-first-sight", 0.3)
     seen, batch = view.trained_rows, [s.batch * max(1, s.backwards) for s in view.steps_seen if s.batch]
     rows = _distinct(view)
-    if seen is None or not rows or not batch:
+    if seen is None or not rows or not batch or is_sorted(view):
         return None
     epoch = view.since + rows / float(np.median(batch))
     looks = [score for s in view.samples if (epoch + view.since) / 2 <= s.step <= epoch and (score := view.sample_skill(s)) is not None]
