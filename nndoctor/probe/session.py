@@ -289,7 +289,7 @@ class Session:
         if not module.training:
             self.calls.trained_evaluating()
         self.pending.fed += sum(map(_is_input, given))
-        self.overlap.trained(model.index, given)
+        (self.overlap.trained if module.training else self.overlap.undecided)(model.index, given)
         self.registry.given(given)
         if x is not None and x.numel() and self.pending.input_sum is None and not x.is_complex():
             self.pending.input_sum = x.detach().sum()
@@ -410,7 +410,9 @@ class Session:
 
     def _reclassify(self) -> None:
         """Forwards in eval mode that were followed by ones in training mode were a validation with gradients on."""
-        if self.pending.calls and self.pending.calls[-1].training:
+        validated = bool(self.pending.calls) and self.pending.calls[-1].training
+        self.overlap.decide(validated)
+        if validated:
             for f in self.pending.take_out_evaluating():
                 self.evaluation.forward(self.steps, f.model, False, None, f.rows, None, gradients=True)
                 for name, value, rows in f.losses:
