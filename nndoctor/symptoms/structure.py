@@ -43,6 +43,7 @@ _RANGES = {
     "Relu": (0.0, math.inf), "Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Softplus": (0.0, math.inf),
     "Hardtanh": (-1.0, 1.0), "Hardsigmoid": (0.0, 1.0), "Clamp": (0.0, math.inf), "ClampMin": (0.0, math.inf), "Exp": (0.0, math.inf), "LogSoftmax": (-math.inf, 0.0),
 }  # fmt: skip
+_BATCH_SIZES = 2  # that a loader makes: the usual one and the rest
 _REGRESSIONS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "by-hand:difference"})
 
 
@@ -382,7 +383,10 @@ def time_over_batch(view: View) -> Symptom | None:
     if loss is None or loss.target is None or not loss.target.shape:
         return None
     samples, others = loss.target.shape[0], loss.target.shape[1:]
+    sizes = {s.batch for s in view.steps_seen if s.batch}
     for s in view.recording.sequences:
+        if s.shape[1] in sizes and samples not in sizes or s.shape[1] == 1 and len(sizes) > _BATCH_SIZES:
+            continue  # one sample at a time with a target for each position: the model got it whole, or each is as long as it is
         if s.shape[0] == samples and s.shape[1] not in (samples, *others):
             text = f"{s.module} ({s.type}) takes the first axis of its input for time and is given {' × '.join(map(str, s.shape))}, where the first axis is the {samples} samples of the batch: each sample is processed as a step that follows on the one before."
             return Symptom("time-over-batch", text, float(samples), 0, 1.0, s.module, s.place)

@@ -679,3 +679,17 @@ def test_a_recurrent_layer_that_reads_the_batch_as_a_sequence() -> None:
     assert "given 32 × 10 × 8, where the first axis is the 32 samples" in s.text
     assert lacks(transposed, "time-over-batch")
     assert lacks(tokens, "time-over-batch")
+
+
+def test_one_sample_with_a_target_for_each_position() -> None:
+    """It is given to the model whole, or is as long as it is; rows of one step each are a batch that is read as a sequence."""
+    rows, whole, tagged = healthy(), healthy(), healthy()
+    for r in (rows, whole, tagged):
+        r.sequences = [Sequence("net.0", "LSTM", [32, 1, 8], BUILT)]
+    change(whole.steps, batch=1)
+    for i, step in enumerate(tagged.steps):
+        step.batch = 30 + i % 5
+
+    assert 32.0 == symptom_of(rows, "time-over-batch").value
+    assert lacks(whole, "time-over-batch")
+    assert lacks(tagged, "time-over-batch")
