@@ -105,7 +105,9 @@ class BackwardWatch:
     def _reclassify(self) -> None:
         """Forwards in eval mode that were followed by ones in training mode were a validation with gradients on."""
         s = self._session
-        if s.pending.calls and s.pending.calls[-1].training:
+        validated = bool(s.pending.calls) and s.pending.calls[-1].training
+        s.overlap.decide(validated)
+        if validated:
             for f in s.pending.take_out_evaluating():
                 s.evaluation.forward(s.steps, f.model, False, None, f.rows, None, gradients=True)
                 for name, value, rows in f.losses:

@@ -142,7 +142,7 @@ class ModuleWatch:
         if not module.training:
             s.calls.trained_evaluating()
         s.pending.fed += sum(map(_is_input, given))
-        s.overlap.trained(model.index, given)
+        (s.overlap.trained if module.training else s.overlap.undecided)(model.index, given)
         s.registry.given(given)
         if x is not None and x.numel() and s.pending.input_sum is None and not x.is_complex():
             s.pending.input_sum = x.detach().sum()

@@ -34,7 +34,7 @@ _Key = tuple[int, tuple[int, ...]]  # model, shape of a row
 
 @dataclass
 class _Pass:
-    """The forwards without gradient that one line of the script made between two training forwards."""
+    """The forwards without gradient, or in evaluation mode, that one line of the script made between two training forwards."""
 
     at: int  # training forwards of its model before it
     clock: int  # training forwards of all models before it
@@ -43,6 +43,9 @@ class _Pass:
     sums: list[Any] = field(default_factory=list)
     rows: int = 0
     sample: Tensor | None = None
+
+
+_Passes = dict[tuple[_Key, tuple[tuple[str, int], ...]], _Pass]  # by model, shape and lines of the script
 
 
 class _Sums:
@@ -113,7 +116,9 @@ class OverlapWatch:
         self._begun = False  # backward was called
         self._first: dict[_Key, Tensor] = {}  # the latest batch of each kind before that: earlier ones were looks at a fresh model
         self._forwards = 0  # in training, of any model: a pass lasts until the next one
-        self._passes: dict[tuple[_Key, tuple[tuple[str, int], ...]], _Pass] = {}
+        self._passes: _Passes = {}
+        self._undecided: _Passes = {}  # as if nothing trained on them ...
+        self._held: list[tuple[int, list[Tensor]]] = []  # ... and the same forwards, as if something did
 
     def trained(self, model: int, given: list[Tensor]) -> None:
         """The arguments of a training forward."""
@@ -136,17 +141,35 @@ class OverlapWatch:
 
     def evaluated(self, model: int, given: list[Tensor]) -> None:
         """The arguments of a forward without gradient. Of each line that makes such, the last pass is kept."""
+        self._note(self._passes, model, given)
+
+    def undecided(self, model: int, given: list[Tensor]) -> None:
+        """The arguments of a forward in evaluation mode with gradients on: a validation, or training in that mode."""
+        self._note(self._undecided, model, given)
+        if len(self._held) < _WAITING:
+            self._held.append((model, given))
+
+    def decide(self, evaluated: bool) -> None:
+        """Backward is about to be called: on a forward in training mode, so that those before it were `evaluated`, or on them."""
+        if evaluated:
+            self._passes.update(self._undecided)
+        else:
+            for model, given in self._held:
+                self.trained(model, given)
+        self._undecided, self._held = {}, []
+
+    def _note(self, passes: _Passes, model: int, given: list[Tensor]) -> None:
         x = _rows_of(given)
         if x is None:
             return
         key = (model, tuple(x.shape[1:]))
         lines = (key, user_lines())
         at = self._trained[key].forwards if key in self._trained else 0
-        now = self._passes.get(lines)
+        now = passes.get(lines)
         if now is None or now.clock != self._forwards:
-            if len(self._passes) > 100:
+            if len(passes) > 100:
                 return
-            now = self._passes[lines] = _Pass(at, self._forwards, place_of(user_frame()), _is_called_validation(user_calls()))
+            now = passes[lines] = _Pass(at, self._forwards, place_of(user_frame()), _is_called_validation(user_calls()))
         if now.rows < _MOST_EVALUATED:
             now.sums.append(_checksums(_thinned(x)))
             now.rows += len(x)

@@ -137,7 +137,7 @@ def variable_name(value: object, frames: int = 4) -> str | None:
             return name
         attributes = getattr(owner, "__dict__", None) if owner is not None else None
         if isinstance(attributes, dict):
-            for space in (attributes, attributes.get("_modules"), attributes.get("_parameters")):
+            for space in (attributes.get("_modules"), attributes.get("_parameters"), attributes):  # the last holds the others
                 name = _name_in(space, value) if isinstance(space, dict) else None
                 if name:
                     return name

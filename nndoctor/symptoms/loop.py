@@ -145,7 +145,7 @@ def parameters_outside_optimizer(view: View) -> Symptom | None:
     stepped = view.optimised
     reached = [view.parameters[i] for i in view.reached if i in view.parameters and view.parameters[i].requires_grad]
     anew = {p.index for p in made_anew(view)}
-    outside = [p for p in reached if p.index not in stepped | anew | _idle(view) and not (p.model < 0 and ".(" in p.name)]
+    outside = [p for p in reached if p.index not in stepped | anew | _idle(view) | _lagging(view) and not (p.model < 0 and ".(" in p.name)]
     if not reached or not outside:
         return None
     share = _numbers(outside) / max(_numbers(reached), 1)
@@ -155,6 +155,25 @@ def parameters_outside_optimizer(view: View) -> Symptom | None:
     text = f"The loss reaches {len(outside)} tensors ({share:.0%} of the numbers) that no optimiser holds: {_names(outside)}."
     strength = min(1.0, 0.5 + share)
     return Symptom("parameters-outside-optimizer", text, share, limit, strength, outside[0].module, optimizer.place)
+
+
+def _lagging(view: View) -> set[int]:
+    """Parameters of a model that came as a copy of one that is trained, as the target network of Q-learning: it is meant to lag behind.
+
+    Tensors of one shape whose moments agree to the last digit are copies; constant ones tell nothing and go with the others.
+    """
+    trained = {_moments(view.parameters[i]) for i in view.reached & view.optimised if i in view.parameters}
+    left = {p.model for p in view.recording.parameters if p.model >= 0} - {view.parameters[i].model for i in view.optimised if i in view.parameters}
+    copied = set()
+    for model in left:
+        told = [p for p in view.recording.parameters if p.model == model and p.std]
+        if told and all(_moments(p) in trained for p in told):
+            copied.add(model)
+    return {p.index for p in view.recording.parameters if p.model in copied}
+
+
+def _moments(p: ParameterInfo) -> tuple[object, ...]:
+    return (*p.shape, p.mean, p.std, p.max_abs, p.fourth)
 
 
 def made_anew(view: View) -> list[ParameterInfo]:
@@ -247,7 +266,8 @@ def frozen_from_scratch(view: View) -> Symptom | None:
     """Freezing makes sense for weights that were trained before; these never were."""
     limit = view.thresholds.get("frozen-from-scratch", 0.3)
     stepped = view.optimised if any(o.stepped for o in view.recording.optimizers) else set()
-    outside = [view.parameters[i] for i in view.reached if i in view.parameters and i not in stepped and stepped]
+    lagging = _lagging(view)
+    outside = [view.parameters[i] for i in view.reached if i in view.parameters and stepped and i not in stepped | lagging]
     still = [p for p in [*_frozen(view), *outside] if looks_fresh(p) is not None]
     if not still:
         return None

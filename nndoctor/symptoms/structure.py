@@ -23,6 +23,7 @@ INFO = (
     SymptomInfo("output-range", "structure", "The output activation cannot reach the targets.", 0.05, "Share of the targets' range that lies outside the activation's."),
     SymptomInfo("bent-logits", "structure", "Logits pass through ReLU or tanh before a loss that wants them free."),
     SymptomInfo("labels-out-of-range", "structure", "Labels lie outside what the loss takes."),
+    SymptomInfo("softmax-on-labels", "structure", "Softmax is applied before a binary loss whose rows hold several labels, or none."),
     SymptomInfo("shapes-broadcast", "structure", "Prediction and target have different shapes and are broadcast against one another."),
     SymptomInfo("unreached-parameters", "structure", "Trainable parameters that no loss reaches.", 0.01, "Their share of the model's numbers."),
     SymptomInfo("loss-left-out", "structure", "The loss that compares with the targets is computed in every step, and backward is called on something else."),
@@ -42,6 +43,7 @@ _RANGES = {
     "Relu": (0.0, math.inf), "Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Softplus": (0.0, math.inf),
     "Hardtanh": (-1.0, 1.0), "Hardsigmoid": (0.0, 1.0), "Clamp": (0.0, math.inf), "ClampMin": (0.0, math.inf), "Exp": (0.0, math.inf), "LogSoftmax": (-math.inf, 0.0),
 }  # fmt: skip
+_BATCH_SIZES = 2  # that a loader makes: the usual one and the rest
 _REGRESSIONS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "by-hand:difference"})
 
 
@@ -267,6 +269,19 @@ def output_range(view: View) -> Symptom | None:
     return None
 
 
+def softmax_on_labels(view: View) -> Symptom | None:
+    """binary_cross_entropy(softmax(x)) where a row holds several labels, or none: shares of one cannot say so."""
+    for loss in _trained(view):
+        ops, p, t = head(loss), loss.prediction, loss.target
+        if loss.function != "binary_cross_entropy" or not ops or ops[0].op != "Softmax" or p is None or t is None or p.shape != t.shape:
+            continue
+        if p.row_sum_spread is None or p.row_sum_spread > 0.5 or not t.integers or not t.row_sum_spread:
+            continue  # over another axis softmax-wrong-axis tells; whole numbers miss one by one or more
+        text = f"The output passes softmax, whose rows add up to 1; those of the targets miss 1 by up to {t.row_sum_spread:.0f}: shares of one cannot name several labels, or none."
+        return Symptom("softmax-on-labels", text, t.row_sum_spread, 0, 1.0, ops[0].module, _place(loss, ops[0]))
+    return None
+
+
 def bent_logits(view: View) -> Symptom | None:
     """ReLU or tanh on the way from the last layer to a classification loss."""
     for loss in _trained(view):
@@ -292,10 +307,16 @@ def shapes_broadcast(view: View) -> Symptom | None:
         except ValueError:
             continue
         size = math.prod(result)
-        if size > max(math.prod(p.shape), math.prod(t.shape)):
+        if size > max(math.prod(p.shape), math.prod(t.shape)) or _already_stretched(p.shape, t.shape):
             text = f"The prediction has shape {p.shape}, the target {t.shape}: they are compared as {result}, every prediction with every target."
-            return Symptom("shapes-broadcast", text, size / max(math.prod(t.shape), 1), 1.0, 1.0, "", loss.place)
+            return Symptom("shapes-broadcast", text, size / max(min(math.prod(p.shape), math.prod(t.shape)), 1), 1.0, 1.0, "", loss.place)
     return None
+
+
+def _already_stretched(prediction: list[int], target: list[int]) -> bool:
+    """One number a sample against a square of the batch's size: [N, 1] and [N] met before, where the target was worked out."""
+    rows = prediction[0]
+    return rows > 1 and target == [rows, rows] and prediction in ([rows], [rows, 1])
 
 
 def unreached_parameters(view: View) -> Symptom | None:
@@ -362,7 +383,10 @@ def time_over_batch(view: View) -> Symptom | None:
     if loss is None or loss.target is None or not loss.target.shape:
         return None
     samples, others = loss.target.shape[0], loss.target.shape[1:]
+    sizes = {s.batch for s in view.steps_seen if s.batch}
     for s in view.recording.sequences:
+        if s.shape[1] in sizes and samples not in sizes or s.shape[1] == 1 and len(sizes) > _BATCH_SIZES:
+            continue  # one sample at a time with a target for each position: the model got it whole, or each is as long as it is
         if s.shape[0] == samples and s.shape[1] not in (samples, *others):
             text = f"{s.module} ({s.type}) takes the first axis of its input for time and is given {' × '.join(map(str, s.shape))}, where the first axis is the {samples} samples of the batch: each sample is processed as a step that follows on the one before."
             return Symptom("time-over-batch", text, float(samples), 0, 1.0, s.module, s.place)
@@ -422,6 +446,6 @@ def squashing_stack(view: View) -> Symptom | None:
 
 DETECTORS = (
     double_softmax, sigmoid_before_logits_loss, not_log_probabilities, logits_as_probabilities, softmax_over_one, softmax_wrong_axis,
-    squared_error_on_classes, cross_entropy_on_reals, labels_out_of_range, bce_on_single_label, output_range, bent_logits, shapes_broadcast,
+    squared_error_on_classes, cross_entropy_on_reals, labels_out_of_range, bce_on_single_label, output_range, bent_logits, softmax_on_labels, shapes_broadcast,
     unreached_parameters, loss_left_out, unregistered_layers, time_over_batch, no_bend, norm_momentum, norm_few_values, squashing_stack,
 )  # fmt: skip

@@ -63,6 +63,21 @@ def test_overlapping_indices_are_counted(tmp_path: Path, monkeypatch: pytest.Mon
     assert (0.5, 80, 200) == (o.known, o.rows, o.trained)
 
 
+def test_a_validation_with_gradients_on_is_none_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluation mode before the next batch in training mode tells it; where the whole run evaluates, its rows are trained on."""
+    monkeypatch.chdir(tmp_path)
+    switched = SCRIPT.replace("    for i in train[", "    model.train()\n    for i in train[").replace("with torch.no_grad()", "if model.eval()")
+    (tmp_path / "train.py").write_text(switched.format(rows=REALS, train="order[:200]", val="order[160:][torch.randperm(80)]", first="nn.Dropout(0.1), "))
+    (tmp_path / "off.py").write_text(SCRIPT.replace("optimizer =", "model.eval()\noptimizer =").format(rows=REALS, train="order[:200]", val="order[160:][torch.randperm(80)]", first=""))
+
+    seen = watch(Target("train.py"), Limits(timeout=120), None, None)
+    off = watch(Target("off.py"), Limits(timeout=120), None, None)
+
+    assert [(0.5, 80, 200)] == [(o.known, o.rows, o.trained) for o in seen.overlaps]
+    assert [200] == [t.distinct for t in seen.rows]
+    assert [(0.5, 80, 200)] == [(o.known, o.rows, o.trained) for o in off.overlaps]
+
+
 def test_the_training_set_itself_is_known_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left that was not trained on."""
     monkeypatch.chdir(tmp_path)

@@ -241,6 +241,34 @@ def test_parameters_that_are_frozen_or_unreached_need_no_optimiser() -> None:
     assert lacks(listed, "parameters-outside-optimizer")
 
 
+def with_target_network() -> Recording:
+    """A second model that the loss reaches and no optimiser holds, with the very numbers of the first."""
+    r = healthy()
+    kept = [replace(p, index=6 + p.index, name=f"target.{p.name}", module=f"target.{p.module}", model=1) for p in r.parameters]
+    r.parameters += kept
+    r.graphs[0].reached += [p.index for p in kept]
+    return r
+
+
+def test_a_copy_that_lags_behind_needs_no_optimiser() -> None:
+    """The target network of Q-learning is set to the trained one now and then; a second network of its own has to learn."""
+    lagging, own = with_target_network(), with_target_network()
+    change(own.parameters[6:], mean=0.001)
+
+    assert lacks(lagging, "parameters-outside-optimizer")
+    assert lacks(lagging, "frozen-from-scratch")
+    assert 0.5 == symptom_of(own, "parameters-outside-optimizer").value
+    assert 1.0 == symptom_of(own, "frozen-from-scratch").value
+
+
+def test_a_copy_of_what_is_not_trained_lags_behind_nothing() -> None:
+    """Where the optimiser was built for the original and the copy is run, nobody trains what is run."""
+    r = with_target_network()
+    r.graphs[0].reached = r.graphs[0].reached[6:]
+
+    assert 1.0 == symptom_of(r, "parameters-outside-optimizer").value
+
+
 # --- optimizer-holds-strangers ------------------------------------------------------------------------------------
 
 

@@ -369,6 +369,26 @@ def test_an_activation_that_reaches_all_targets_is_right(op: str, low: float, hi
     assert lacks(r, "output-range")
 
 
+# --- softmax-on-labels ---------------------------------------------------------------------------------------------
+
+
+def tagging(op: str, target_rows: float) -> Recording:
+    """Five labels under binary_cross_entropy, the outputs of a batch of 32; the rows of the targets miss one by so much."""
+    target = tensor(32, 5, min=0.0, max=1.0, integers=True, row_sum_spread=target_rows)
+    spread = 0.0 if op == "Softmax" else 2.5
+    return losing("binary_cross_entropy", op, "Addmm", prediction=tensor(32, 5, row_sum_spread=spread), target=target)
+
+
+def test_a_softmax_cannot_name_several_labels() -> None:
+    """Its rows add up to one; a sigmoid's need not, and one label a row is what a softmax is for."""
+    s = symptom_of(tagging("Softmax", 3.0), "softmax-on-labels")
+
+    assert (3.0, 0) == (s.value, s.threshold)
+    assert "miss 1 by up to 3" in s.text
+    assert lacks(tagging("Softmax", 0.0), "softmax-on-labels")
+    assert lacks(tagging("Sigmoid", 3.0), "softmax-on-labels")
+
+
 # --- bent-logits --------------------------------------------------------------------------------------------------
 
 
@@ -430,9 +450,18 @@ def test_a_column_against_a_row_is_broadcast() -> None:
     assert "shape [32, 1], the target [32]: they are compared as [32, 32]" in s.text
 
 
+@pytest.mark.parametrize("shape", [[32], [32, 1]])
+def test_a_target_that_was_stretched_already(shape: list[int]) -> None:
+    """`reward + next_values` of [N, 1] and [N] is a square of the batch's size before the loss sees it."""
+    s = symptom_of(regressing("Addmm", prediction=tensor(*shape), target=tensor(32, 32)), "shapes-broadcast")
+
+    assert (32.0, LOSS) == (s.value, s.place)
+    assert "they are compared as [32, 32]" in s.text
+
+
 def test_shapes_that_differ_harmlessly() -> None:
     """One target for all, a single scalar, an axis of one: nothing grows."""
-    for prediction, target in (([32, 1], [1]), ([32], []), ([1, 32], [32]), ([32, 4], [4])):
+    for prediction, target in (([32, 1], [1]), ([32], []), ([1, 32], [32]), ([32, 4], [4]), ([32, 1], [32, 4])):
         r = regressing("Addmm", prediction=tensor(*prediction), target=tensor(*target))
 
         assert lacks(r, "shapes-broadcast"), (prediction, target)
@@ -667,3 +696,17 @@ def test_a_recurrent_layer_that_reads_the_batch_as_a_sequence() -> None:
     assert "given 32 × 10 × 8, where the first axis is the 32 samples" in s.text
     assert lacks(transposed, "time-over-batch")
     assert lacks(tokens, "time-over-batch")
+
+
+def test_one_sample_with_a_target_for_each_position() -> None:
+    """It is given to the model whole, or is as long as it is; rows of one step each are a batch that is read as a sequence."""
+    rows, whole, tagged = healthy(), healthy(), healthy()
+    for r in (rows, whole, tagged):
+        r.sequences = [Sequence("net.0", "LSTM", [32, 1, 8], BUILT)]
+    change(whole.steps, batch=1)
+    for i, step in enumerate(tagged.steps):
+        step.batch = 30 + i % 5
+
+    assert 32.0 == symptom_of(rows, "time-over-batch").value
+    assert lacks(whole, "time-over-batch")
+    assert lacks(tagged, "time-over-batch")
