@@ -11,7 +11,7 @@ import pytest
 # Where the tests run in a job of GitHub's, what they start does not: it would annotate, and write to the job's summary.
 for _name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
     os.environ.pop(_name, None)
-pytest.register_assert_rewrite("tests.engine", "tests.forks")  # they assert, and are no test files
+pytest.register_assert_rewrite("tests.engine")  # it asserts, and is no test file
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
