@@ -88,6 +88,9 @@ def check(folder: Path, changes: dict[str, object]) -> dict[str, object]:
     return json.loads((folder / "report.json").read_text())
 
 
+SLOW = {f"seed-{n}" for n in range(2, 6)}  # more of the same
+
+
 @pytest.mark.parametrize("cause", BROKEN)
 def test_broken_run_gets_the_right_cause_first(tmp_path: Path, cause: str) -> None:
     """One change breaks the run, and the report names it first."""
@@ -97,7 +100,7 @@ def test_broken_run_gets_the_right_cause_first(tmp_path: Path, cause: str) -> No
     assert report["causes"][0]["id"] == cause  # type: ignore[index]
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in HEALTHY])
 def test_healthy_variation_gets_no_alarm(tmp_path: Path, name: str) -> None:
     """Another optimiser, activation, architecture or seed is no fault."""
     report = check(tmp_path, HEALTHY[name])
