@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
         if module.partition(".")[0] == "nndoctor":
             del sys.modules[module]
     numbers = int(steps), float(seconds), float(grace), float(timeout), int(training)
-    run = Run(int(fd), *numbers, dict(w.split("=", 1) for w in role.split()), OwnImports)
+    run = Run(int(fd), *numbers, dict(w.split("=", 1) for w in role.split()), OwnImports, argv[2:7])
     run.begin()
     try:
         if kind == "module":

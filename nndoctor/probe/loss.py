@@ -298,34 +298,27 @@ class LossWatch:
             for where, bad, first in (("target", health.bad_targets, health.first_target), ("loss", health.bad_values, health.first_value)):
                 if bad:
                     self._emit(NonFinite(first or 0, where, name, bad / max(health.calls, 1), bad, health.calls, place))
+        gathered = {index: _gather(known) for index, known in self._targets.items()}
         for index, known in self._targets.items():
-            labels = _labels(index, known)
+            labels, rows = _labels(index, known), gathered[index]
             labels.positional = known.task == "classes" and known.repeats and len(known.y) >= _FEWEST_BATCHES
             if labels.positional:
-                known.x = []  # a label says where a row stands in its batch, not what it is
-                self._emit(labels)
-                continue
-            if known.y and known.y[0].ndim <= 2:
-                labels.between = _between(np.concatenate(known.y), np.concatenate(known.step), known.task in ("classes", "probabilities"))
-            if known.x and known.task in ("classes", "binary"):
-                labels.twins, labels.twins_agree = _twins(np.concatenate(known.raw if len(known.raw) == len(known.x) else known.x), np.concatenate(known.y))
-            if known.y and known.task == "real" and sum(len(y) for y in known.y) >= _FEWEST_ROWS:
-                table = np.concatenate(known.y).reshape(sum(len(y) for y in known.y), -1)
-                labels.outliers, labels.outlier_size = stats.outliers(table[np.isfinite(table).all(1)])
+                gathered[index] = None  # a label says where a row stands in its batch, not what it is
+            elif rows is not None:
+                _compare_rows(labels, known.task, rows)
             self._emit(labels)
-        for index, known in self._targets.items():
-            if known.x:
-                rows = reference.Rows(np.concatenate(known.x), np.concatenate(known.y), np.concatenate(known.step))
-                if len(known.raw) == len(known.x):
-                    rows.raw = np.concatenate(known.raw)
-                task = "classes" if known.task == "probabilities" and known.y[0].ndim == 1 else known.task
-                try:
-                    found = reference.compare(index, task, rows)
-                except np.linalg.LinAlgError:
-                    found = None
-                if found is not None:
-                    found.blind = self.blind_to_place
-                    self._emit(found)
+        for index, rows in gathered.items():
+            if rows is not None:
+                self._try_learners(index, self._targets[index].task, rows)
+
+    def _try_learners(self, index: int, task: str, rows: reference.Rows) -> None:
+        try:
+            found = reference.compare(index, "classes" if task == "probabilities" and rows.y.ndim == 1 else task, rows)
+        except np.linalg.LinAlgError:
+            found = None
+        if found is not None:
+            found.blind = self.blind_to_place
+            self._emit(found)
 
 
 def _task(function: str, prediction: Tensor, target: Tensor) -> str:
@@ -341,6 +334,25 @@ def _task(function: str, prediction: Tensor, target: Tensor) -> str:
         # One number a sample, or one a pixel; two axes are samples and labels.
         return "multilabel" if target.dim() == 2 and target.shape[1] > 1 else "binary"
     return "real"
+
+
+def _gather(known: _Targets) -> reference.Rows | None:
+    """The rows that were kept, as one table; None where there are none."""
+    if not known.x:
+        return None
+    raw = np.concatenate(known.raw) if len(known.raw) == len(known.x) else None
+    return reference.Rows(np.concatenate(known.x), np.concatenate(known.y), np.concatenate(known.step), raw)
+
+
+def _compare_rows(labels: Labels, task: str, rows: reference.Rows) -> None:
+    """Fill in what the targets of the rows say of each other."""
+    if rows.y.ndim <= 2:
+        labels.between = _between(rows.y, rows.step, task in ("classes", "probabilities"))
+    if task in ("classes", "binary"):
+        labels.twins, labels.twins_agree = _twins(rows.x if rows.raw is None else rows.raw, rows.y)
+    if task == "real" and len(rows.y) >= _FEWEST_ROWS:
+        table = rows.y.reshape(len(rows.y), -1)
+        labels.outliers, labels.outlier_size = stats.outliers(table[np.isfinite(table).all(1)])
 
 
 def _twins(x: _Array, y: _Array) -> tuple[float, float | None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nndoctor.probe import local
+from nndoctor.probe import local, stats
 from nndoctor.record.model import Reference
 
 _Array = np.ndarray[Any, Any]
@@ -23,6 +23,7 @@ _MANY_FEATURES = 20  # of which most may be irrelevant
 _FEW_RELEVANT = 0.3
 _MOST_CLASSES = 20  # that whole-numbered targets are taken for
 _TAIL = 8.0  # robust deviations, as for the inputs' eight plain ones
+_PENALTIES = (1.0, 30.0, 1000.0)  # of ridge regression on standardised columns
 _SHIFTS = (1, -1, 2, -2, 3, -3)
 
 
@@ -48,7 +49,7 @@ def compare(loss: int, task: str, rows: Rows) -> Reference | None:
         return None
     fit = np.arange(len(x)) % 3 != 0  # two thirds to fit, one to score: interleaved, so that drift is in both
     linear, near, kernel = _scores(x, y, fit, classes)
-    constant = float((y[~fit].argmax(1) == y[fit].mean(0).argmax()).mean()) if classes else 0.0
+    constant = _constant(y, fit) if classes else 0.0
     reference = Reference(loss, task, len(x), x.shape[1], constant, linear, near, kernel)
     reference.chance = _chance(constant, int((~fit).sum()), classes)
     _try_selected(x, y, fit, classes, reference)
@@ -100,14 +101,14 @@ def _targets(y: _Array, classes: bool) -> _Array | None:
 
 def _without_tails(y: _Array) -> _Array:
     """Columns cut off at so many robust deviations: one wild target would be all that a squared error sees."""
-    low, middle, high = np.percentile(y, [25, 50, 75], axis=0)
-    reach = np.where(high > low, _TAIL * (high - low) / 1.35, np.inf)
+    middle, deviation = stats.robust(y)
+    reach = np.where(deviation > 0, _TAIL * deviation, np.inf)
     return np.clip(y, middle - reach, middle + reach)
 
 
 def _scores(x: _Array, y: _Array, fit: _Array, classes: bool) -> tuple[float | None, float | None, float | None]:
     centre = y[fit].mean(0)
-    linear = _linear(x, y, fit, classes, (1.0, 30.0, 1000.0))
+    linear = _linear(x, y, fit, classes, _PENALTIES)
     distance = _distances(x[~fit], x[fit])
     near = np.argsort(distance, axis=1)[:, :5]
     neighbours = _score(y[fit][near].mean(1), y, fit, classes)
@@ -126,6 +127,11 @@ def _score(prediction: _Array, y: _Array, fit: _Array, classes: bool) -> float:
     if classes:
         return float((prediction.argmax(1) == truth.argmax(1)).mean())
     return 1.0 - float(((prediction - truth) ** 2).mean() / ((truth - y[fit].mean(0)) ** 2).mean())
+
+
+def _constant(y: _Array, fit: _Array) -> float:
+    """Accuracy of always naming the class that is most frequent among the rows that are fitted."""
+    return float((y[~fit].argmax(1) == y[fit].mean(0).argmax()).mean())
 
 
 def _linear(x: _Array, y: _Array, fit: _Array, classes: bool, penalties: tuple[float, ...]) -> float:
@@ -197,8 +203,8 @@ def _try_classes(x: _Array, targets: _Array, fit: _Array, reference: Reference) 
         return
     y = _targets(flat[:, 0], True)
     if y is not None:
-        common = float((y[~fit].argmax(1) == y[fit].mean(0).argmax()).mean())
-        reference.as_classes = (_linear(x, y, fit, True, (1.0, 30.0, 1000.0)) - common) / max(1.0 - common, 1e-9)
+        constant = _constant(y, fit)
+        reference.as_classes = (_linear(x, y, fit, True, _PENALTIES) - constant) / max(1.0 - constant, 1e-9)
 
 
 def _try_local(raw: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:

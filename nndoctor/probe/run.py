@@ -18,7 +18,7 @@ from nndoctor.probe.stream import Stream
 
 TYPE_CHECKING = False  # `typing` would be a module too many; type checkers know this name
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from typing import Any, NoReturn
 
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """The watched run. `role` is as in `child.py`; within `own_imports()` modules of this package can be imported."""
+    """The watched run. `role` is as in `child.py`; within `own_imports()` modules of this package can be imported. `given` are the
+    numbers from `steps` on as the command line has them, for the processes that this one starts.
+    """
 
     def __init__(
         self, fd: int, steps: int, seconds: float, grace: float, timeout: float, training: int, role: dict[str, str],
-        own_imports: Callable[[], AbstractContextManager[None]],
+        own_imports: Callable[[], AbstractContextManager[None]], given: Sequence[str],
     ) -> None:  # fmt: skip
         self._role = role
         self._own_imports = own_imports
+        self._given = list(given)
         folder = bytes.fromhex(role.get("ranks") or role.get("worker") or "").decode()
         self._peers = Peers(folder) if folder else None
         self._trial = "scratch" in role
@@ -105,8 +108,7 @@ class Run:
         """Have the processes watched, too, that this one starts to train in."""
         from nndoctor.probe.workers import Workers
 
-        numbers = (0, self._steps, self._seconds, self._grace, self._timeout, self._training)
-        command = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "child.py"), *map(str, numbers), f"worker={self._role['ranks']}"]
+        command = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "child.py"), "0", *self._given, f"worker={self._role['ranks']}"]
         self._workers = Workers(folder, command)
         watch.watch_workers(self._workers)
 

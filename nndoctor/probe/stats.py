@@ -142,15 +142,20 @@ def batch_size(tensor: Tensor) -> int | None:
     return int(tensor.shape[0]) if tensor.dim() else None
 
 
+def robust(rows: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Median and robust deviation of the columns of a table [rows, columns]: the interquartile range over 1.35, as of a normal distribution."""
+    low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
+    return middle, (high - low) / 1.35
+
+
 def outliers(rows: np.ndarray[Any, Any]) -> tuple[float, float]:
     """Share of the values of a table [rows, columns] beyond 20 robust deviations of their column, and the largest distance, in such deviations.
 
-    The robust deviation is the interquartile range over 1.35; columns that hold mostly one value have none and are left out.
+    Columns that hold mostly one value have no robust deviation and are left out.
     It counts as no less than a tenth of what it is in the middle column: what is rare in a column that hardly varies (a pixel
     at the edge of a drawing) is no larger than what other columns hold all the time, and outweighs nothing.
     """
-    low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
-    scale = (high - low) / 1.35
+    middle, scale = robust(rows)
     usable = scale > 0
     if not usable.any():
         return 0.0, 0.0

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from nndoctor.record.model import Features, Link, ParameterInfo, Place
+from nndoctor.record.model import Features, Link, OptimizerInfo, ParameterInfo, Place
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View, is_norm
 
@@ -200,9 +200,8 @@ def optimizer_holds_strangers(view: View) -> Symptom | None:
         return None
     worst: Symptom | None = None
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}
-    used = {i for s in view.steps_seen for i in s.optimizers}
     for o in view.recording.optimizers:
-        if used and o.index not in used:
+        if view.used and o.index not in view.used:
             continue
         held = [view.parameters[i] for g in o.groups for i in g.parameters if i in view.parameters]
         strangers = [p for p in held if p.index not in view.reached and p.index not in view.frozen and (p.model < 0 or p.model not in live)]
@@ -304,18 +303,16 @@ def eval_mode(view: View) -> Symptom | None:
 
 def maximises(view: View) -> Symptom | None:
     """maximize=True in a group that steps, of an objective that is no likelihood: that is meant to rise."""
-    if _likelihood(view) is not None:
+    o = _climber(view)
+    if o is None or _likelihood(view) is not None:
         return None
-    for o in view.recording.optimizers:
-        if any(g.settings.get("maximize") is True for g in o.groups):
-            return Symptom("maximises", f"{o.type} was built with maximize=True: it climbs the loss.", 1, 0, 1.0, "", o.place)
-    return None
+    return Symptom("maximises", f"{o.type} was built with maximize=True: it climbs the loss.", 1, 0, 1.0, "", o.place)
 
 
 def likelihood_minimised(view: View) -> Symptom | None:
     """Log-probabilities are summed up or averaged, nothing changes their sign, and the loss is negative."""
     limit = view.thresholds.get("likelihood-minimised", 0.0)
-    if view.first is None or view.last is None or max(view.first, view.last) >= limit or _is_maximised(view):
+    if view.first is None or view.last is None or max(view.first, view.last) >= limit or _climber(view) is not None:
         return None
     link = _likelihood(view)
     if link is None:
@@ -336,8 +333,9 @@ def _likelihood(view: View) -> Link | None:
     return None
 
 
-def _is_maximised(view: View) -> bool:
-    return any(g.settings.get("maximize") is True for o in view.recording.optimizers for g in o.groups)
+def _climber(view: View) -> OptimizerInfo | None:
+    """The first optimiser that was built with maximize=True."""
+    return next((o for o in view.recording.optimizers if any(g.settings.get("maximize") is True for g in o.groups)), None)
 
 
 def same_batch(view: View) -> Symptom | None:

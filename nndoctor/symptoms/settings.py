@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +29,23 @@ INFO = (
 )  # fmt: skip
 _COMPARING = ("Rprop", "LBFGS")
 _FEW_LOOKS = 6  # that say something of all steps
-BOLD_EPSILON = 1e-5  # above the default of every optimiser
+_BOLD_EPSILON = 1e-5  # above the default of every optimiser
 _MANY = 64  # samples of which one or two are few
 _PATIENT = 100  # steps
 _LARGE = 500  # samples that are worth several batches
+
+
+def momentum_of(settings: Mapping[str, Any]) -> float | None:
+    """How much of the past a step of an optimiser with these settings holds: its momentum, or the first of its betas."""
+    betas = settings.get("betas")
+    momentum = betas[0] if isinstance(betas, (list, tuple)) and betas else settings.get("momentum")
+    return float(momentum) if isinstance(momentum, (int, float)) else None
+
+
+def bold_epsilon(settings: Mapping[str, Any]) -> float | None:
+    """An optimiser's epsilon that somebody chose larger than any default; else None."""
+    epsilon = settings.get("eps")
+    return epsilon if isinstance(epsilon, float) and epsilon >= _BOLD_EPSILON else None
 
 
 def _samples_a_step(view: View) -> float | None:
@@ -79,12 +94,10 @@ def momentum_long(view: View) -> Symptom | None:
     """SGD's momentum, or the first beta of the Adam family."""
     limit = view.thresholds.get("momentum-long", 0.25)
     steps = len(view.steps_seen)
-    used = {i for s in view.steps_seen for i in s.optimizers}
     for o in view.recording.optimizers:
         for group in o.groups:
-            betas = group.settings.get("betas")
-            momentum = betas[0] if isinstance(betas, (list, tuple)) and betas else group.settings.get("momentum")
-            if o.index not in used or not isinstance(momentum, (int, float)) or not 0.95 < momentum < 1 or steps < 30:
+            momentum = momentum_of(group.settings)
+            if o.index not in view.used or momentum is None or not 0.95 < momentum < 1 or steps < 30:
                 continue
             memory = 1 / (1 - momentum)
             if memory / steps > limit:
@@ -182,8 +195,7 @@ def decay_dominates(view: View) -> Symptom | None:
 def epsilon_dominates(view: View) -> Symptom | None:
     """Of the optimisers that divide by the size of the gradient; defaults are let be."""
     limit = view.thresholds.get("epsilon-dominates", 10.0)
-    used = {i for s in view.steps_seen for i in s.optimizers}
-    found = {i: (e, o) for o in view.recording.optimizers if o.index in used for g in o.groups if isinstance(e := g.settings.get("eps"), float) and e >= BOLD_EPSILON for i in g.parameters}
+    found = {i: (e, o) for o in view.recording.optimizers if o.index in view.used for g in o.groups if (e := bold_epsilon(g.settings)) is not None for i in g.parameters}
     sizes = {p.index: math.sqrt(math.prod(p.shape)) for p in view.recording.parameters}
     ratios = [found[x.parameter][0] * sizes[x.parameter] / x.gradient for s in view.samples for x in s.parameters if x.parameter in found and x.parameter in sizes and x.gradient]
     if len(ratios) < 6 or not (value := float(np.median(ratios))) >= limit:
@@ -217,9 +229,8 @@ def dropout_strong(view: View) -> Symptom | None:
 def few_negatives(view: View) -> Symptom | None:
     """Of targets that are places in the batch."""
     limit = view.thresholds.get("few-negatives", 8.0)
-    labels = view.labels
-    sizes = [s.batch for s in view.steps_seen if s.batch]
-    if labels is None or not labels.positional or not sizes or not (size := float(np.median(sizes))) <= limit:
+    labels, size = view.labels, view.batch
+    if labels is None or not labels.positional or size is None or not size <= limit:
         return None
     text = f"The targets are places in the batch, and a batch has {size:g}: each sample is told apart from {size - 1:g} other{'s' if size != 2 else ''}."
     return Symptom("few-negatives", text, size, limit, float(np.clip(1.0 - (size - 4) / 8, 0.5, 1.0)), "batch", view.main_loss.place if view.main_loss else None)
@@ -247,12 +258,10 @@ def rate_never_arrives(view: View) -> Symptom | None:
 def full_batch_optimizer(view: View) -> Symptom | None:
     """By the kind of an optimiser that steps, and what it is given."""
     limit = view.thresholds.get("full-batch-optimizer", 0.5)
-    used = {i for s in view.steps_seen for i in s.optimizers}
-    o = next((o for o in view.recording.optimizers if o.index in used and o.type in _COMPARING), None)
-    sizes, there = [s.batch for s in view.steps_seen if s.batch], _data(view)
-    if o is None or not sizes or there < _MANY or float(np.median(sizes)) > limit * there:
+    o = next((o for o in view.recording.optimizers if o.index in view.used and o.type in _COMPARING), None)
+    size, there = view.batch, _data(view)
+    if o is None or size is None or there < _MANY or size > limit * there:
         return None
-    size = float(np.median(sizes))
     text = f"{o.type} sets its steps by how the gradient changes from one to the next, and each of its gradients comes from another {size:g} of some {there:,} samples."
     return Symptom("full-batch-optimizer", text, size / there, limit, 1.0, "optimiser", o.place)
 

@@ -417,12 +417,11 @@ def norm_momentum(view: View) -> Symptom | None:
 def norm_few_values(view: View) -> Symptom | None:
     """In training mode: with two values a feature keeps only which of them is larger. One small last batch is no rule."""
     limit = view.thresholds.get("norm-few-values", 3.0)
-    usual = [s.batch for s in view.steps_seen if s.batch]
     for site in view.recording.sites:
         mode = next((m for m in view.recording.modes if m.module == site.module), None)
         if site.function != "batch_norm" or site.values is None or site.values > limit or mode is None or not mode.training:
             continue
-        if usual and np.median(usual) <= limit:
+        if view.batch is not None and view.batch <= limit:
             text = f"{site.module or site.name} computes mean and variance over {site.values} value{'s' if site.values > 1 else ''} of each feature: hardly anything of them is left."
             return Symptom("norm-few-values", text, float(site.values), limit, 1.0, site.module, site.place)
     return None

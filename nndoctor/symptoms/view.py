@@ -83,6 +83,17 @@ class View:
         return None
 
     @cached_property
+    def used(self) -> set[int]:
+        """Optimisers that made these steps."""
+        return {i for s in self.steps_seen for i in s.optimizers}
+
+    @cached_property
+    def batch(self) -> float | None:
+        """Samples of the median batch."""
+        sizes = [s.batch for s in self.steps_seen if s.batch]
+        return float(np.median(sizes)) if sizes else None
+
+    @cached_property
     def since(self) -> int:
         """Index of the first of these steps."""
         return self.steps_seen[0].index if self.steps_seen else 0
@@ -251,8 +262,8 @@ class View:
         found: list[float] = []
         if self.constant and self.last is not None and self.last >= 0 and self.labels is not None and self.labels.task != "real":
             found.append(1.0 - self.last / self.constant)
-        if self.accuracy is not None and self.chance is not None and self.chance < 0.995 and self.is_classification:
-            found.append((self.accuracy - self.chance) / (1.0 - self.chance))
+        if self.is_classification and (known := self._beyond_chance(self.accuracy)) is not None:
+            found.append(known)
         if not found and self.r2 is not None:
             found.append(self.r2)
         if not found and self.constant and self.last is not None:
@@ -329,9 +340,7 @@ class View:
     def validation_skills(self) -> list[float]:
         """`skill` of each validation pass whose score is known."""
         if self.is_classification:
-            if self.chance is None or self.chance >= 0.995:
-                return []
-            return [(e.accuracy - self.chance) / (1.0 - self.chance) for e in self.evaluations if e.accuracy is not None]
+            return [s for e in self.evaluations if (s := self._beyond_chance(e.accuracy)) is not None]
         found = [e.r2 for e in self.evaluations if e.r2 is not None]
         if found or self.main_loss is None or self.main_loss.function not in _SQUARED or not self.constant:
             return found
@@ -339,11 +348,11 @@ class View:
 
     def sample_skill(self, sample: Sample) -> float | None:
         """`skill` of the training batch of one look."""
-        if self.is_classification:
-            if sample.accuracy is None or self.chance is None or self.chance >= 0.995:
-                return None
-            return (sample.accuracy - self.chance) / (1.0 - self.chance)
-        return sample.r2
+        return self._beyond_chance(sample.accuracy) if self.is_classification else sample.r2
+
+    def _beyond_chance(self, accuracy: float | None) -> float | None:
+        """An accuracy on the scale of `skill`; None where nearly every sample is of one class."""
+        return (accuracy - self.chance) / (1.0 - self.chance) if accuracy is not None and self.chance is not None and self.chance < 0.995 else None
 
     # --- parameters -------------------------------------------------------------------------------------------
 
@@ -376,8 +385,7 @@ class View:
     @cached_property
     def optimised(self) -> set[int]:
         """Parameters in any optimiser that stepped (or was built, where none did)."""
-        used = {i for s in self.steps_seen for i in s.optimizers}
-        return {i for o in self.recording.optimizers if o.index in used or not used for g in o.groups for i in g.parameters}
+        return {i for o in self.recording.optimizers if o.index in self.used or not self.used for g in o.groups for i in g.parameters}
 
     @cached_property
     def reached(self) -> set[int]:

@@ -45,11 +45,11 @@ class Clear:
                 if self.measure == "loss":
                     self.value = record.loss
         elif isinstance(record, Sample):
-            score = record.accuracy if self.measure == "accuracy" else record.r2 if self.measure == "R2" else None
-            if score is not None and math.isfinite(score):
+            score = self._score(record)
+            if score is not None:
                 self.value = score
                 if self._constant is not None:
-                    self._skills.append((score - self._constant) / (1.0 - self._constant))
+                    self._skills.append(_skill(score, self._constant))
         if self._is_clear():
             self._enough.set()
 
@@ -76,11 +76,20 @@ class Clear:
         """The best skill that the control had in the second half of its way to a step."""
         if self._constant is None:
             return self._control
-        found = [s.accuracy if self.measure == "accuracy" else s.r2 for s in self._recording.samples if step / 2 <= s.step <= step]
-        return max(((v - self._constant) / (1.0 - self._constant) for v in found if v is not None and math.isfinite(v)), default=self._control)
+        found = [self._score(s) for s in self._recording.samples if step / 2 <= s.step <= step]
+        return max((_skill(v, self._constant) for v in found if v is not None), default=self._control)
+
+    def _score(self, sample: Sample) -> float | None:
+        """What a look says by the measure of this trial; None where that is no number."""
+        score = sample.accuracy if self.measure == "accuracy" else sample.r2 if self.measure == "R2" else None
+        return score if score is not None and math.isfinite(score) else None
 
     def _would_count(self, skill: float, control: float) -> bool:
         return judge(self._change, control, skill - control) == "confirmed"
+
+
+def _skill(value: float, constant: float) -> float:
+    return (value - constant) / (1.0 - constant)
 
 
 def _constant(value: float, skill: float) -> float | None:

@@ -23,7 +23,7 @@ from nndoctor.knowledge.model import Cause
 from nndoctor.probe.changes.names import Change, parse
 from nndoctor.record.model import Recording
 from nndoctor.symptoms.catalogue import FACTS
-from nndoctor.symptoms.settings import BOLD_EPSILON
+from nndoctor.symptoms.settings import bold_epsilon, momentum_of
 from nndoctor.symptoms.view import View
 
 # A rival with less than this is not worth a run.
@@ -97,9 +97,9 @@ def _fits(change: Change, view: View) -> bool:
     """An output function is what one loss wants and another does not; a setting that is there already is no change."""
     settings = [g.settings for o in view.recording.optimizers for g in o.groups]
     if change.kind.name == "epsilon":
-        return any(isinstance(e := s.get("eps"), float) and e >= BOLD_EPSILON for s in settings)
+        return any(bold_epsilon(s) is not None for s in settings)
     if change.kind.name == "momentum":
-        held = [s["betas"][0] if s.get("betas") else s.get("momentum") for s in settings]
+        held = [momentum_of(s) for s in settings]
         return not held or any(m is not None and abs(m - float(change.value)) > 0.01 for m in held)
     function = view.main_loss.function if view.main_loss is not None else ""
     if change.kind.name != "output":
