@@ -13,6 +13,8 @@ from torch import Tensor
 from nndoctor.probe import stats
 from nndoctor.record.model import Evaluation, Place
 
+_MOST_CLASSES = 1024  # labels of a batch that are counted
+
 
 @dataclass
 class _Pass:
@@ -21,6 +23,8 @@ class _Pass:
     losses: list[tuple[Tensor, int]] = field(default_factory=list)
     hits: list[tuple[Tensor, int]] = field(default_factory=list)
     errors: list[tuple[Tensor, Tensor, Tensor, int]] = field(default_factory=list)  # squared error, sum, sum of squares, count
+    sides: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # what was compared with what, copies of ours
+    known: bool = False  # the first of the sides are predictions
     output: int = 0  # storage address of the last output: its views are recognised by it
     rows: int = 0
 
@@ -63,6 +67,8 @@ class EvaluationWatch:
             return
         if result.shape[0] == now.rows:
             now.hits.append((result.detach().float().mean(), result.numel()))
+            if not now.known:
+                now.sides.append((_copy(left), _copy(right)))
 
     def subtracted(self, left: Any, right: Any) -> None:
         """`left - right` was computed; counted as an error where one side is the model's output."""
@@ -89,6 +95,9 @@ class EvaluationWatch:
         guess = prediction.detach().argmax(dim=1)
         if guess.shape == target.shape:
             now.hits.append(((guess == target).float().mean(), target.numel()))
+            if not now.known:
+                now.known, now.sides = True, []
+            now.sides.append((_copy(guess), _copy(target)))
 
     def _error(self, prediction: Tensor, target: Tensor) -> None:
         assert self._open is not None
@@ -106,6 +115,7 @@ class EvaluationWatch:
             record.loss = _mean(now.losses)
         if now.hits:
             record.accuracy = _mean(now.hits)
+            _count_classes(now)
         if now.errors:
             sums = stats.numbers([t for e in now.errors for t in e[:3]])
             error, total, squares = sum(sums[0::3]), sum(sums[1::3]), sum(sums[2::3])
@@ -115,6 +125,22 @@ class EvaluationWatch:
             if record.loss is None:
                 record.loss, record.function = error / count, "by-hand:squared-error"
         self._emit(record)
+
+
+def _copy(classes: Tensor) -> Tensor:
+    return stats.thinned(classes, _MOST_CLASSES).clone()
+
+
+def _count_classes(now: _Pass) -> None:
+    """What was predicted, and what was right. Of two sides of a comparison that is known to be neither, the labels are the more various."""
+    sides: tuple[dict[str, int], dict[str, int]] = {}, {}
+    for pair in now.sides:
+        for counts, values in zip(sides, pair, strict=True):
+            stats.tally(counts, stats.array(values))
+    if now.known:
+        now.record.predicted, now.record.labels = sides
+    else:
+        now.record.labels = min(sides, key=lambda counts: max(counts.values(), default=0))
 
 
 def _mean(parts: list[tuple[Tensor, int]]) -> float:

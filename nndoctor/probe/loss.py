@@ -191,7 +191,7 @@ class LossWatch:
         codes, guesses = stats.array(stats.thinned(labels, 4096)).astype(np.int64), stats.array(stats.thinned(guess, 4096))
         kept = codes != settings.get("ignore_index", -100)
         codes, guesses = codes[kept], guesses[kept] if len(guesses) == len(kept) else guesses[:0]
-        _count(known.counts, codes)
+        stats.tally(known.counts, codes)
         known.rows += len(codes)
         known.elements += len(codes)
         if len(codes) and len(guesses):
@@ -210,7 +210,7 @@ class LossWatch:
         known.elements += truth.size
         if finite.any():
             known.low, known.high = min(known.low, truth[finite].min()), max(known.high, truth[finite].max())
-        _count(known.counts, truth[finite])
+        stats.tally(known.counts, truth[finite])
         known.rows += truth.size
         guesses = (scores > (0.5 if function == "binary_cross_entropy" else 0.0)).astype(np.int64)
         if len(guesses) == len(truth):
@@ -220,7 +220,7 @@ class LossWatch:
 
     def _judge(self, known: _Targets, truth: _Array, guesses: _Array) -> None:
         counts: dict[str, int] = {}
-        _count(counts, guesses)
+        stats.tally(counts, guesses)
         known.predicted = [*known.predicted[-(_LATE - 1) :], counts]
         if self.quality.accuracy is None and len(truth):
             self.quality.accuracy = float((truth == guesses).mean())
@@ -246,10 +246,10 @@ class LossWatch:
         if finite.any():
             known.low, known.high = min(known.low, table[finite].min()), max(known.high, table[finite].max())
         if len(known.counts) <= 40 and table.shape[1] == 1:
-            _count(known.counts, table[finite])
+            stats.tally(known.counts, table[finite])
         if known.task == "probabilities" and table.shape[1] > 1:
             codes = table.argmax(1)
-            _count(known.counts, codes)
+            stats.tally(known.counts, codes)
             if prediction.dim() == 2:
                 self._judge(known, codes, stats.array(prediction).argmax(1)[: len(codes)])
         if known.task == "multilabel":
@@ -381,14 +381,6 @@ def _between(y: _Array, step: _Array, are_classes: bool) -> float | None:
     between = float((sums**2 / np.bincount(member)[:, None]).sum() / ((table - table.mean(0)) ** 2).sum())
     chance = (groups - 1) / (rows - 1)
     return (between - chance) / (1.0 - chance)
-
-
-def _count(counts: dict[str, int], values: _Array) -> None:
-    """Add to counts by value; whole numbers are spelt without a point, and no more than 1000 values are told apart."""
-    for value, times in zip(*np.unique(values, return_counts=True), strict=True):
-        key = str(int(value)) if float(value).is_integer() else f"{float(value):.6g}"
-        if key in counts or len(counts) < 1000:
-            counts[key] = counts.get(key, 0) + int(times)
 
 
 def _labels(index: int, known: _Targets) -> Labels:

@@ -142,6 +142,14 @@ def batch_size(tensor: Tensor) -> int | None:
     return int(tensor.shape[0]) if tensor.dim() else None
 
 
+def tally(counts: dict[str, int], values: np.ndarray[Any, Any]) -> None:
+    """Add to counts by value; whole numbers are spelt without a point, and no more than 1000 values are told apart."""
+    for value, times in zip(*np.unique(values, return_counts=True), strict=True):
+        key = str(int(value)) if float(value).is_integer() else f"{float(value):.6g}"
+        if key in counts or len(counts) < 1000:
+            counts[key] = counts.get(key, 0) + int(times)
+
+
 def robust(rows: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Median and robust deviation of the columns of a table [rows, columns]: the interquartile range over 1.35, as of a normal distribution."""
     low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)

@@ -24,7 +24,8 @@ class Evaluation:
     function: str = ""
     accuracy: float | None = None
     r2: float | None = None
-    predicted: dict[str, int] = field(default_factory=dict)
+    predicted: dict[str, int] = field(default_factory=dict)  # classes, where it is known which side of a comparison that is
+    labels: dict[str, int] = field(default_factory=dict)  # classes that were right
     place: Place | None = None
 
 

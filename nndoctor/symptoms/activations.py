@@ -37,6 +37,11 @@ def _rectified(view: View) -> list[Site]:
     return [s for s in view.recording.sites if s.dead_end is not None and s.units > 1]
 
 
+def _one_by_one(view: View) -> bool:
+    """Whether a batch is one sample, which differs from no other."""
+    return view.batch is not None and view.batch < 2
+
+
 def dead_units(view: View) -> Symptom | None:
     """The layer with the largest dead share at the end."""
     limit = view.thresholds.get("dead-units", 0.5)
@@ -85,10 +90,10 @@ def squashed_signal(view: View) -> Symptom | None:
         if site in hidden and len(ratios) >= 2:
             worst = min(worst, (float(np.median(ratios)), site))
     f = view.features
-    if not worst[0] < limit or (f is not None and f.between is not None and f.between == 0):
+    if not worst[0] < limit or _one_by_one(view) or (f is not None and f.between is not None and f.between == 0):
         return None
     text = f"From the first steps on the outputs of {worst[1]} ({hidden[worst[1]].function}) differ between samples by {worst[0]:.1%} of their size only."
-    return Symptom("squashed-signal", text, worst[0], limit, min(1.0, 0.5 + math.log10(limit / max(worst[0], 1e-6))), worst[1], hidden[worst[1]].place)
+    return Symptom("squashed-signal", text, worst[0], limit, min(1.0, 0.4 + 0.4 * math.log10(limit / max(worst[0], 1e-6))), worst[1], hidden[worst[1]].place)
 
 
 def signal_collapses(view: View) -> Symptom | None:
@@ -103,7 +108,7 @@ def signal_collapses(view: View) -> Symptom | None:
         if site in hidden and len(ratios) >= 2:
             worst = min(worst, (float(np.median(ratios)), site))
     f = view.features
-    if worst[0] >= limit or (f is not None and f.between is not None and f.between == 0):
+    if worst[0] >= limit or _one_by_one(view) or (f is not None and f.between is not None and f.between == 0):
         return None
     text = f"The outputs of {worst[1]} differ between samples by {worst[0]:.2%} of their size only."
     return Symptom("signal-collapses", text, worst[0], limit, min(1.0, 0.4 + 0.4 * math.log10(limit / max(worst[0], 1e-6))), worst[1], hidden[worst[1]].place)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from nndoctor.record.model import Labels
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import HARDLY_NEW, View
 
@@ -23,9 +24,10 @@ INFO = (
     SymptomInfo("codes-as-numbers", "labels", "Columns of few evenly spaced values say much more of the target as categories than as numbers.", 0.1, "What a linear map gains by indicators over the best simple learner on the numbers, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("batches-differ", "labels", "Each batch holds other targets than the next: they come in the order of something.", 0.3, "Share of the targets' variance that lies between batches (adjusted eta squared); 0 for batches drawn at random."),
     SymptomInfo("one-label", "labels", "Every target names the same class.", 50.0, "Targets seen, of a network with an output for each of several classes or for yes and no.", fact=True),
-    SymptomInfo("twins-disagree", "labels", "Inputs are alike where targets differ.", 0.5, "Share of the rows whose input is that of another row, bit by bit, and whose target is not; the same row in another epoch agrees with itself.", fact=True),
+    SymptomInfo("twins-disagree", "labels", "Inputs are alike where targets differ.", 0.9, "Share of the rows whose input is that of another row, bit by bit, times how far such pairs agree no better than any: from 0.9 on, less than a tenth of the targets can be told from the inputs. The same row in another epoch agrees with itself.", fact=True),
 )  # fmt: skip
 
+_FEW_OF_A_CLASS = 4  # predictions, before none of them is a sign
 _MANY_READINGS = 1.6  # how much farther the best of a dozen comes by chance than the best of three
 _NEAR = 40  # steps before a validation pass in which training was about as good as at it
 _SEEN = 0.7  # of a learner's error: who makes fewer sees more than it does
@@ -66,11 +68,29 @@ def minority_ignored(view: View) -> Symptom | None:
     labels = view.labels
     if labels is None or not labels.predicted or view.chance is None or view.chance < 0.7:
         return None
+    return _missed_in_training(view, labels) or _missed_in_validation(view, labels)
+
+
+def _missed_in_validation(view: View, labels: Labels) -> Symptom | None:
+    """Where rare classes are no rarer than the others, that nobody names them shows best."""
+    last = next((e for e in reversed(view.evaluations) if e.labels and e.predicted), None)
+    if last is None or view.chance is None:
+        return None
+    common = max(labels.counts, key=lambda k: labels.counts[k])
+    there = {k: n for k, n in last.labels.items() if k != common and k in labels.counts and n >= _FEW_OF_A_CLASS}
+    missed = [k for k in there if last.predicted.get(k, 0) < 0.15 * there[k]]
+    if not missed or last.predicted.get(common, 0) / sum(last.predicted.values()) < view.chance:
+        return None
+    text = f"In validation class {', '.join(missed[:4])} occurs {sum(there[k] for k in missed)} times and is predicted {sum(last.predicted.get(k, 0) for k in missed)} times."
+    return Symptom("minority-ignored", text, float(len(missed)), 0.0, len(missed) / len(there), "predictions")
+
+
+def _missed_in_training(view: View, labels: Labels) -> Symptom | None:
     total, seen = sum(labels.predicted.values()), sum(labels.counts.values())
     common = max(labels.counts, key=lambda k: labels.counts[k])
     expected = {k: v / seen * total for k, v in labels.counts.items() if k != common}
-    missed = [k for k, e in expected.items() if e >= 4 and labels.predicted.get(k, 0) < 0.15 * e]
-    if not missed or labels.predicted.get(common, 0) / total < view.chance:
+    missed = [k for k, e in expected.items() if e >= _FEW_OF_A_CLASS and labels.predicted.get(k, 0) < 0.15 * e]
+    if not missed or labels.predicted.get(common, 0) / total < (view.chance or 0.0):
         return None
     text = f"Class {', '.join(missed[:4])} should come up {sum(expected[k] for k in missed):.0f} times in the last {total} predictions and comes up {sum(labels.predicted.get(k, 0) for k in missed)} times."
     return Symptom("minority-ignored", text, float(len(missed)), 0.0, len(missed) / max(len(expected), 1), "predictions")
@@ -242,7 +262,7 @@ def one_label(view: View) -> Symptom | None:
 
 def twins_disagree(view: View) -> Symptom | None:
     """Of pairs of equal inputs, how many agree beyond what chance gives."""
-    limit = view.thresholds.get("twins-disagree", 0.5)
+    limit = view.thresholds.get("twins-disagree", 0.9)
     labels = view.labels
     if labels is None or labels.twins_agree is None or not labels.counts or view.blends:
         return None

@@ -179,16 +179,32 @@ def _moments(p: ParameterInfo) -> tuple[object, ...]:
 def made_anew(view: View) -> list[ParameterInfo]:
     """Leaves that the loss reaches and that come and go: tensors of one name and shape, of which each step has another."""
     loose = [view.parameters[i] for i in view.reached - view.optimised if i in view.parameters and not view.parameters[i].module]
-    kinds = Counter((p.name, tuple(p.shape)) for p in loose)
-    return [p for p in loose if p.name and kinds[p.name, tuple(p.shape)] >= _COME_AND_GO]
+    # Of those that have no name of their own, each is seen once.
+    often = Counter(i for g in view.graphs for i in set(g.reached))
+    loose = [p for p in loose if p.name and (not _is_nameless(p) or often[p.index] == 1)]
+    kinds = Counter(_kind(p) for p in loose)
+    return [p for p in loose if kinds[_kind(p)] >= _COME_AND_GO]
+
+
+def _is_nameless(p: ParameterInfo) -> bool:
+    return p.name.startswith(f"parameter {p.index} ")
+
+
+def _kind(p: ParameterInfo) -> tuple[str, tuple[int, ...]]:
+    return "" if _is_nameless(p) else p.name, tuple(p.shape)
+
+
+def _is_rebuilt(view: View) -> bool:
+    """Whether all that the loss reaches comes and goes, and nothing of what is optimised is among it."""
+    return bool(made_anew(view)) and bool(view.optimised) and not view.reached & view.optimised
 
 
 def loss_rebuilt(view: View) -> Symptom | None:
     """`torch.tensor([x.item() for x in ...], requires_grad=True)`."""
     anew = made_anew(view)
-    if not anew or not view.optimised or view.reached & view.optimised:
+    if not _is_rebuilt(view):
         return None
-    name, place = anew[0].name, anew[0].place
+    name, place = "a leaf of its own" if _is_nameless(anew[0]) else anew[0].name, anew[0].place
     text = f"The loss ends at {name}, a tensor of shape {anew[0].shape} that is made anew in each step and takes its own gradient: none goes on to what the optimiser holds."
     return Symptom("loss-rebuilt", text, float(len(anew)), None, 1.0, "", place)
 
@@ -196,7 +212,7 @@ def loss_rebuilt(view: View) -> Symptom | None:
 def optimizer_holds_strangers(view: View) -> Symptom | None:
     """What it holds has nothing to do with the loss."""
     limit = view.thresholds.get("optimizer-holds-strangers", 0.5)
-    if not view.reached:
+    if not view.reached or _is_rebuilt(view):
         return None
     worst: Symptom | None = None
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}

@@ -16,7 +16,10 @@ INFO = (
     SymptomInfo("validation-overlaps", "validation", "Rows that the script validates on were trained on.", 0.1, "Share of validation rows, compared bit by bit; a few twins occur in honest data, and equal rows of whole numbers may be chance.", fact=True),
     SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
     SymptomInfo("validation-below-first-sight", "validation", "Validation never comes near what the network makes of training rows that it sees for the first time.", 0.3, "Gap on the scale where a constant is 0 and a perfect score 1, between the second half of the first epoch and the best validation pass; both are rows never seen before, so that learning by heart cannot explain it."),
+    SymptomInfo("validation-erratic", "validation", "From one validation pass to the next the score jumps, while training batches are predicted well.", 0.2, "Median change between successive passes over the same rows, on the scale where a constant is 0 and a perfect score 1."),
 )  # fmt: skip
+_FEWEST_ROWS = 50  # of which one more or less that is right is no jump
+_FEWEST_PASSES = 5  # before the score can be said to jump
 _FEWEST_LOOKS = 2  # in the second half of the first epoch
 _LEARNT = 0.4  # of a score that a validation can fall short of
 _WHOLE = 0.95  # of a set
@@ -39,8 +42,8 @@ def validation_shifted(view: View) -> Symptom | None:
             distance = np.abs(other - mean)[varying] / std[varying] - 4 / math.sqrt(min(h.rows, f.rows))
             far = float(np.sqrt(np.mean(np.clip(distance, 0, 1e6) ** 2)))
             factor = float(np.median(np.log(np.maximum(spread[varying], 1e-9) / std[varying])))
-        if max(far, abs(factor)) < limit:
-            continue
+        if max(far, abs(factor)) < limit or (factor < 0 and f.outliers > 0 and far < limit):
+            continue  # a few wild rows are all that the training set has more of
         text = f"Validation inputs lie {far:.3g} training deviations away from the training inputs (root mean square over {int(varying.sum())} features), with {math.exp(factor):.3g} times their scale."
         return Symptom("validation-shifted", text, max(far, abs(factor)), limit, float(np.clip(0.5 + 0.5 * math.log(max(far, abs(factor)) / limit), 0.5, 1.0)), "validation")
     return None
@@ -98,6 +101,19 @@ def validation_below_first_sight(view: View) -> Symptom | None:
     return Symptom("validation-below-first-sight", text, first - best, limit, float(np.clip(0.5 + first - best, 0.5, 1.0)), "validation", view.evaluations[-1].place)
 
 
+def validation_erratic(view: View) -> Symptom | None:
+    """Who learns by heart gets worse steadily; a score that jumps is that of weights which swing, or of statistics that do not fit them."""
+    limit = view.thresholds.get("validation-erratic", 0.2)
+    skills = view.validation_skills
+    if len(skills) < _FEWEST_PASSES or view.learns < 0.5:
+        return None
+    jump = float(np.median(np.abs(np.diff(skills))))
+    if min(e.samples for e in view.evaluations) < _FEWEST_ROWS or not jump >= limit:
+        return None
+    text = f"The validation score jumps from pass to pass ({', '.join(f'{s:.2f}' for s in skills[-_FEWEST_PASSES:])}), while training reaches {view.learns:.2f} (0: a constant, 1: perfect)."
+    return Symptom("validation-erratic", text, jump, limit, float(np.clip(0.6 + jump - limit, 0.6, 1.0)), "validation", view.evaluations[-1].place)
+
+
 def _distinct(view: View) -> int | None:
     """Samples in the training set; None where that is not known, because new rows came to the end: they may be old ones, augmented."""
     seen, lengths = view.trained_rows, [x.length for x in view.recording.loaders if x.length]
@@ -106,4 +122,4 @@ def _distinct(view: View) -> int | None:
     return min(seen.distinct, max(lengths, default=seen.distinct))
 
 
-DETECTORS = (validation_below_first_sight, validation_never_learns, validation_shifted, validation_overlaps)
+DETECTORS = (validation_erratic, validation_below_first_sight, validation_never_learns, validation_shifted, validation_overlaps)

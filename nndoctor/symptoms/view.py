@@ -6,7 +6,7 @@ Measures here need no threshold; judging them is the detectors' work.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,7 @@ from nndoctor.record.model import (
 Array = np.ndarray[Any, Any]
 HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _FEW_STEPS = 20  # in which a closure's evaluations are looked at one by one
+_FEW_ROWS = 30  # whose accuracy is mostly luck
 _CALLS = 4  # of a model for a backward call: more than those of a pair or a triple, and it is a cell
 _SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})
 LOG_LOSSES = frozenset({"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"})
@@ -194,7 +195,9 @@ class View:
     @property
     def is_classification(self) -> bool:
         """Whether the main loss is one over classes."""
-        return self.labels is not None and self.labels.task in ("classes", "binary", "probabilities")
+        if self.labels is None or self.labels.task not in ("classes", "binary", "probabilities"):
+            return False
+        return self.labels.task != "probabilities" or self.labels.min is None or self.labels.min >= 0  # else they are none
 
     @cached_property
     def single_term(self) -> bool:
@@ -223,7 +226,7 @@ class View:
         loss, labels = self.main_loss, self.labels
         if loss is None or labels is None or not self.single_term or loss.settings.get("weighted"):
             return None
-        if labels.task in ("classes", "probabilities") and labels.counts and loss.function in LOG_LOSSES:
+        if labels.task in ("classes", "probabilities") and self.is_classification and labels.counts and loss.function in LOG_LOSSES:
             return _entropy(labels.counts, float(loss.settings.get("label_smoothing", 0.0) or 0.0), labels.classes)
         if labels.task == "binary" and set(labels.counts) <= {"0", "1"} and loss.function in LOG_LOSSES:
             return _entropy(labels.counts, 0.0, 2)
@@ -240,7 +243,7 @@ class View:
         """Accuracy of always naming the most frequent class."""
         if self.labels is None or not self.is_classification or not self.labels.counts:
             return None
-        return max(self.labels.counts.values()) / max(sum(self.labels.counts.values()), 1)
+        return _share(self.labels.counts)
 
     @cached_property
     def accuracy(self) -> float | None:
@@ -262,7 +265,8 @@ class View:
         found: list[float] = []
         if self.constant and self.last is not None and self.last >= 0 and self.labels is not None and self.labels.task != "real":
             found.append(1.0 - self.last / self.constant)
-        if self.is_classification and (known := self._beyond_chance(self.accuracy)) is not None:
+        enough = self.batch is None or _late_count([s.accuracy for s in self.samples]) * self.batch >= _FEW_ROWS
+        if self.is_classification and (enough or not found) and (known := _beyond(self.accuracy, self.chance)) is not None:
             found.append(known)
         if not found and self.r2 is not None:
             found.append(self.r2)
@@ -340,7 +344,7 @@ class View:
     def validation_skills(self) -> list[float]:
         """`skill` of each validation pass whose score is known."""
         if self.is_classification:
-            return [s for e in self.evaluations if (s := self._beyond_chance(e.accuracy)) is not None]
+            return [s for e in self.evaluations if (s := _beyond(e.accuracy, _share(e.labels) if e.labels else self.chance)) is not None]
         found = [e.r2 for e in self.evaluations if e.r2 is not None]
         if found or self.main_loss is None or self.main_loss.function not in _SQUARED or not self.constant:
             return found
@@ -348,11 +352,7 @@ class View:
 
     def sample_skill(self, sample: Sample) -> float | None:
         """`skill` of the training batch of one look."""
-        return self._beyond_chance(sample.accuracy) if self.is_classification else sample.r2
-
-    def _beyond_chance(self, accuracy: float | None) -> float | None:
-        """An accuracy on the scale of `skill`; None where nearly every sample is of one class."""
-        return (accuracy - self.chance) / (1.0 - self.chance) if accuracy is not None and self.chance is not None and self.chance < 0.995 else None
+        return _beyond(sample.accuracy, self.chance) if self.is_classification else sample.r2
 
     # --- parameters -------------------------------------------------------------------------------------------
 
@@ -476,9 +476,24 @@ def _binary_entropy(p: float) -> float:
     return -(p * math.log(p) + (1 - p) * math.log(1 - p))
 
 
+def _share(counts: Mapping[str, int]) -> float:
+    """Share of the most frequent class."""
+    return max(counts.values()) / max(sum(counts.values()), 1)
+
+
+def _beyond(accuracy: float | None, chance: float | None) -> float | None:
+    """An accuracy on the scale of `skill`; None where nearly every sample is of one class."""
+    return (accuracy - chance) / (1.0 - chance) if accuracy is not None and chance is not None and chance < 0.995 else None
+
+
+def _late_count(values: Sequence[float | None]) -> int:
+    """How many values `_late` looks at."""
+    return max(3, sum(v is not None for v in values) // 3)
+
+
 def _late(values: list[float | None], mean: Any = np.mean) -> float | None:
     """Over the last third of the known values; None where none of them is of the run's second half."""
     known = [(i, v) for i, v in enumerate(values) if v is not None and math.isfinite(v)]
     if not known or known[-1][0] < len(values) // 2:
         return None
-    return float(mean([v for _, v in known[-max(3, len(known) // 3) :]]))
+    return float(mean([v for _, v in known[-_late_count([v for _, v in known]) :]]))

@@ -182,3 +182,19 @@ def test_a_target_that_is_given_first_is_a_target(tmp_path: Path, monkeypatch: p
     assert [5.0, 5.0] == pytest.approx(recording.labels[0].mean, abs=0.3)
     assert (recording.samples[-1].r2 or 0) > 0.5
     assert (recording.evaluations[-1].r2 or 0) > 0.5
+
+
+@pytest.mark.parametrize("told", ["F.cross_entropy(out, y)", ""])
+def test_validation_counts_its_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    """By the loss's arguments it is known which are predictions; of a bare comparison the more various side are the labels."""
+    monkeypatch.chdir(tmp_path)
+    score = f"with torch.no_grad():\n    out = model(x) * 0 + torch.tensor([0.0, 9.0, 0.0, 0.0])\n    y = torch.arange(256) % 4\n    {told}\n    (out.argmax(1) == y).float().mean()\n"
+    head = HEAD + "truth = 5 + x[:, :2]\nmodel = nn.Linear(8, 4)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.5)\n"
+    (tmp_path / "train.py").write_text(head + LOOP.format(loss="loss = F.mse_loss(model(x)[:, :2], truth)") + score)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+    last = recording.evaluations[-1]
+
+    assert [] == recording.problems
+    assert 0.25 == last.accuracy
+    assert dict.fromkeys("0123", 64) == last.labels
+    assert ({"1": 256} if told else {}) == last.predicted

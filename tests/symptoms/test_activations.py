@@ -244,3 +244,14 @@ def test_large_inputs_make_large_outputs() -> None:
     r.activations = outputs("net.1", std=1e5)
 
     assert lacks(r, "activations-explode")
+
+
+def test_one_sample_differs_from_no_other() -> None:
+    """In batches of one nothing can be said of what all samples have in common."""
+    r = healthy()
+    change([s for s in r.sites if s.name == "net.3"], function="sigmoid", dead_start=None, dead_end=None)
+    change([a for a in r.activations if a.site == "net.3"], mean=0.5, std=0.0, spread=0.0)
+    change(r.steps, batch=1)
+
+    assert lacks(r, "squashed-signal")
+    assert lacks(r, "signal-collapses")

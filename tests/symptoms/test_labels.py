@@ -90,6 +90,17 @@ def test_a_rare_class_may_be_named_rarely(why: str, labels: Labels) -> None:
     assert lacks(labelled(labels), "minority-ignored"), why
 
 
+def test_a_class_that_is_frequent_in_validation_alone() -> None:
+    """There it shows that nobody names it, however rare it was among the last predictions of training."""
+    r = labelled(classes({"0": 998, "1": 2}, {"0": 320}))
+    change(r.evaluations, labels={"0": 50, "1": 50}, predicted={"0": 100})
+    named = labelled(classes({"0": 998, "1": 2}, {"0": 320}))
+    change(named.evaluations, labels={"0": 50, "1": 50}, predicted={"0": 60, "1": 40})
+
+    assert "In validation class 1 occurs 50 times and is predicted 0 times." == symptom_of(r, "minority-ignored").text
+    assert lacks(named, "minority-ignored")
+
+
 # --- no-signal ----------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +288,9 @@ def test_equal_inputs_with_different_targets() -> None:
     assert pytest.approx(0.95) == s.value
     assert "95% of the input rows equal another row, and 90% of such pairs have different targets." == s.text
     assert lacks(r, "twins-disagree", limit=0.99)
+    change(epochs.labels, twins=1.0, twins_agree=0.23)  # beyond the tenth of chance: there is something to learn
+    assert lacks(epochs, "twins-disagree")
+    change(epochs.labels, twins_agree=1.0)
     assert lacks(epochs, "twins-disagree")
     assert lacks(some, "twins-disagree")
 

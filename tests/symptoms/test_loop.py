@@ -668,3 +668,18 @@ def test_a_tensor_that_is_made_anew_takes_the_gradient() -> None:
     assert (5.0, STEPPED) == (s.value, s.place)
     assert lacks(r, "parameters-outside-optimizer")
     assert lacks(beside, "loss-rebuilt")
+
+
+def test_leaves_without_a_name_that_come_once_each() -> None:
+    """`output.argmax(1).float().requires_grad_()`: each graph ends at another one; those that are there in each are somebody's weights."""
+    r, kept = healthy(), healthy()
+    first = len(r.parameters)
+    for made in (r, kept):
+        made.parameters += [ParameterInfo(first + i, f"parameter {first + i} [32]", [32], "float32", True) for i in range(4)]
+    r.graphs = [replace(r.graphs[0], step=i + 1, reached=[first + i]) for i in range(4)]
+    kept.graphs = [replace(kept.graphs[0], step=i + 1, reached=list(range(first, first + 4))) for i in range(4)]
+
+    assert "ends at a leaf of its own, a tensor of shape [32]" in symptom_of(r, "loss-rebuilt").text
+    assert lacks(r, "optimizer-holds-strangers")
+    assert lacks(r, "parameters-outside-optimizer")
+    assert lacks(kept, "loss-rebuilt")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from nndoctor.record.model import Holdout, Overlap, Place, Recording, TrainingRows
-from tests.symptoms.build import change, healthy, lacks, reference, symptom_of
+from nndoctor.symptoms.view import View
+from tests.symptoms.build import change, classes, evaluation, healthy, lacks, reference, stuck, symptom_of
 
 # --- validation-shifted -------------------------------------------------------------------------------------------
 
@@ -118,3 +119,52 @@ def test_learning_by_heart_is_another_thing() -> None:
     assert lacks(other, "validation-below-first-sight")
     assert lacks(first_seen(1600, 0.1, training=0.4), "validation-below-first-sight")
     assert lacks(first_seen(1600, 0.8), "validation-below-first-sight")
+
+
+# --- validation-erratic -------------------------------------------------------------------------------------------
+
+
+def passes(*accuracy: float, samples: int = 300) -> Recording:
+    """The healthy run, whose validation passes score that."""
+    recording = healthy()
+    recording.evaluations = [evaluation(10 * i, loss=1.0, accuracy=a) for i, a in enumerate(accuracy, 1)]
+    change(recording.evaluations, samples=samples)
+    return recording
+
+
+def test_a_validation_score_that_jumps_while_training_is_good() -> None:
+    """Who learns by heart falls steadily, few rows jump by themselves, and a run that learns nothing has nothing to lose."""
+    scores = (0.2, 0.6, 0.1, 0.7, 0.3, 0.8)
+    r, lost = passes(*scores), passes(*scores)
+    lost.samples, lost.labels = stuck().samples, stuck().labels
+    lost.steps = stuck().steps
+
+    s = symptom_of(r, "validation-erratic")
+
+    assert pytest.approx(0.5 / 0.9) == s.value
+    assert "jumps from pass to pass (0.56, 0.00, 0.67, 0.22, 0.78)" in s.text
+    assert lacks(r, "validation-erratic", limit=0.6)
+    assert lacks(passes(0.8, 0.7, 0.6, 0.5, 0.4, 0.3), "validation-erratic")
+    assert lacks(passes(*scores, samples=20), "validation-erratic")
+    assert lacks(lost, "validation-erratic")
+    assert lacks(healthy(), "validation-erratic")
+
+
+def test_wild_training_rows_are_no_other_place() -> None:
+    """They widen the training set's deviation, beside which validation looks narrow; shrunk inputs do so without them."""
+    wild = healthy()
+    wild.holdouts = [Holdout(0, 300, [0.0] * 64, [0.01] * 64)]
+    change(wild.features, outliers=0.002, outlier_size=1e5)
+
+    assert lacks(wild, "validation-shifted")
+
+
+def test_validation_classes_of_other_shares_are_judged_by_their_own() -> None:
+    """Half of them is right by chance where there are two alike, however rare one was in training."""
+    r = healthy()
+    r.labels = [classes({"0": 900, "1": 100})]
+    change(r.evaluations, accuracy=0.5, labels={"0": 150, "1": 150})
+
+    assert [0.0] * 4 == View(r).validation_skills
+    change(r.evaluations, labels={})
+    assert [-4.0] * 4 == pytest.approx(View(r).validation_skills)

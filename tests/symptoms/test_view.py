@@ -238,6 +238,27 @@ def test_skill_is_the_better_of_loss_and_accuracy() -> None:
     assert 0.9 == pytest.approx(View(regression()).skill)
 
 
+def test_the_accuracy_of_a_few_rows_is_luck() -> None:
+    """Ten looks at single rows say less than the loss of all; where the loss says nothing, they are what there is."""
+    single = healthy([2.3] * 100)
+    change(single.steps, batch=1)
+    assert 0.0 == pytest.approx(View(single).skill, abs=0.01)
+
+    single.losses[0].settings["reduction"] = "sum"
+    assert 0.85 / 0.9 == pytest.approx(View(single).skill)
+
+
+def test_targets_below_zero_are_no_probabilities() -> None:
+    """Cross-entropy with them has no level that a constant would reach."""
+    recording = healthy([0.0] * 100)
+    recording.labels = [replace(recording.labels[0], task="probabilities", min=-1.6, max=1.5)]
+
+    view = View(recording)
+
+    assert (False, None, None) == (view.is_classification, view.constant, view.chance)
+    assert View(replace(recording, labels=[replace(recording.labels[0], min=0.0)])).is_classification
+
+
 def test_one_bad_batch_is_no_verdict_on_r2() -> None:
     """The median of the last third counts."""
     recording = regression()
