@@ -92,7 +92,7 @@ def _failing(view: View, symptoms: list[Symptom]) -> bool:
     if view.steps >= _ENOUGH_STEPS and not np.isfinite(view.losses[-view.tenth :]).any():
         return True
     stuck = {"no-better-than-constant", "loss-diverged", "loss-nonfinite", "below-reference"} & names
-    return bool(stuck) and "signal-present" in names and view.steps >= 50 and view.learns < 0.2
+    return bool(stuck) and bool({"signal-present", "below-reference"} & names) and view.steps >= 50 and view.learns < 0.2
 
 
 def _tell(ranked: list[Scored], view: View, symptoms: list[Symptom]) -> list[Suspect]:

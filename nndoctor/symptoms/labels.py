@@ -121,7 +121,7 @@ def signal_present(view: View) -> Symptom | None:
         return None
     best = r.best
     skill = r.skill(best)
-    if not best - r.constant > 2 * r.chance or skill < 0.1:
+    if not best - r.constant > 1.5 * r.chance or skill < 0.1:
         return None
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
     return Symptom("signal-present", f"A closed-form learner reaches {name} {best:.2f} on held-out training rows (a constant: {r.constant:.2f}).", best, r.constant, min(1.0, skill), "labels")

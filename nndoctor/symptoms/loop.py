@@ -25,6 +25,7 @@ INFO = (
     SymptomInfo("maximises", "loop", "The optimiser is told to maximise."),
     SymptomInfo("same-batch", "loop", "Every step sees the same few samples of a larger data set.", 4.0, "Samples of the loader's data set, or of a validation pass where rows are taken by hand, over the different ones that were trained on."),
     SymptomInfo("likelihood-minimised", "loop", "A log-likelihood is lowered.", 0.0, "Level of the loss: the logarithm of a probability is below zero, its negative above."),
+    SymptomInfo("loss-below-floor", "loop", "A loss that is never negative by its definition is negative where backward begins.", 0.0, "Level of the loss: squared errors and cross-entropies are sums of what is above zero, so that somebody changed the sign.", fact=True),
     SymptomInfo("accumulates-unscaled", "loop", "Several backward calls of the same loss add up to one step, and nothing divides by their number.", 2.0, "Backward calls a step; two already double the step of SGD."),
     SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
@@ -32,6 +33,9 @@ INFO = (
 _COME_AND_GO = 3  # tensors of one name
 _STRANGE = 0.7  # deviations; a batch of eight rows like the others strays by 0.35, one of a single class by about 1
 _THINS = 0.2  # share of units that dropout leaves out, from which validation under it is plainly worse
+_ABOVE_ZERO = frozenset({
+    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "cross_entropy", "binary_cross_entropy_with_logits",
+})  # fmt: skip
 _LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log", "Logsumexp"})
 # What leaves the sign of its input as it is.
 _SUMMING = frozenset({"Mean", "Sum", "Add", "Div", "Gather", "Index", "Select", "Squeeze", "Unsqueeze", "View", "Reshape", "ReshapeAlias", "UnsafeView", "Diagonal", "Stack", "Cat"})
@@ -337,6 +341,19 @@ def likelihood_minimised(view: View) -> Symptom | None:
     return Symptom("likelihood-minimised", text, view.last, limit, 1.0, "", link.place)
 
 
+def loss_below_floor(view: View) -> Symptom | None:
+    """One term, of targets that the function is made for, by which layers are trained: who attacks an input climbs on purpose."""
+    limit = view.thresholds.get("loss-below-floor", 0.0)
+    loss, labels = view.main_loss, view.labels
+    if loss is None or labels is None or loss.function not in _ABOVE_ZERO or not view.single_term or view.first is None or view.last is None:
+        return None
+    fitting = labels.task in ("classes", "real") or ((labels.min or 0.0) >= 0 and (labels.max or 0.0) <= 1)
+    if not fitting or max(view.first, view.last) >= limit or not any(p.index in view.optimised for p in view.weights()):
+        return None
+    text = f"{loss.function} is never below zero, and the loss that backward is called on goes from {view.first:.4g} to {view.last:.4g}: its sign was changed."
+    return Symptom("loss-below-floor", text, view.last, limit, 1.0, "", loss.place)
+
+
 def _likelihood(view: View) -> Link | None:
     """The logarithm of which the objective is a sum or a mean, nothing changing its sign; None where it is something else."""
     chain = view.graph.chain if view.graph is not None else []
@@ -429,5 +446,5 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
 
 DETECTORS = (
     gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, loss_rebuilt, optimizer_holds_strangers,
-    frozen_parameters, frozen_from_scratch, maximises, same_batch, likelihood_minimised, accumulates_unscaled, evaluates_in_training_mode, eval_mode,
+    frozen_parameters, frozen_from_scratch, maximises, same_batch, likelihood_minimised, loss_below_floor, accumulates_unscaled, evaluates_in_training_mode, eval_mode,
 )  # fmt: skip
