@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,8 @@ class _Pass:
     hits: list[tuple[Tensor, int]] = field(default_factory=list)
     errors: list[tuple[Tensor, Tensor, Tensor, int]] = field(default_factory=list)  # squared error, sum, sum of squares, count
     sides: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # what was compared with what, copies of ours
-    known: bool = False  # the first of the sides are predictions
+    known: str = ""  # who told that the first of the sides are predictions: a loss or a comparison, not both
+    guess: weakref.ref[Tensor] | None = None  # the classes that were chosen last, by their scores
     output: int = 0  # storage address of the last output: its views are recognised by it
     rows: int = 0
 
@@ -67,8 +69,29 @@ class EvaluationWatch:
             return
         if result.shape[0] == now.rows:
             now.hits.append((result.detach().float().mean(), result.numel()))
-            if not now.known:
+            if self.is_guess(left):
+                self._note_classes("comparison", left, right)
+            elif self.is_guess(right):
+                self._note_classes("comparison", right, left)
+            elif not now.known:
                 now.sides.append((_copy(left), _copy(right)))
+
+    def guessed(self, classes: Tensor) -> None:
+        """The script chose classes by their scores, or brought them into another form."""
+        if self._open is not None:
+            self._open.guess = weakref.ref(classes)
+
+    def is_guess(self, tensor: Any) -> bool:
+        """Whether these are the classes that were chosen last."""
+        return self._open is not None and self._open.guess is not None and self._open.guess() is tensor and tensor is not None
+
+    def _note_classes(self, teller: str, guess: Tensor, target: Tensor) -> None:
+        now = self._open
+        if now is None or now.known not in ("", teller):
+            return
+        if not now.known:
+            now.known, now.sides = teller, []
+        now.sides.append((_copy(guess), _copy(target)))
 
     def subtracted(self, left: Any, right: Any) -> None:
         """`left - right` was computed; counted as an error where one side is the model's output."""
@@ -95,9 +118,7 @@ class EvaluationWatch:
         guess = prediction.detach().argmax(dim=1)
         if guess.shape == target.shape:
             now.hits.append(((guess == target).float().mean(), target.numel()))
-            if not now.known:
-                now.known, now.sides = True, []
-            now.sides.append((_copy(guess), _copy(target)))
+            self._note_classes("loss", guess, target)
 
     def _error(self, prediction: Tensor, target: Tensor) -> None:
         assert self._open is not None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
 _EQUALITIES = frozenset({"eq", "__eq__"})
+_CHOICES = frozenset({"argmax", "max", "gt", "ge", "__gt__", "__ge__", "round"})  # of a class, by its score
+_FORMS = frozenset({"float", "long", "int", "to", "type", "squeeze", "view", "reshape", "flatten", "view_as", "cpu", "detach"})  # the same in another form
 _CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
 _LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
 _MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
@@ -42,14 +44,19 @@ class Operations:
         if not s.mine() or s.in_backward or (isinstance(result, Tensor) and not stats.is_readable(result)):
             return
         # Scores of a validation pass are often computed after its no_grad block.
-        scores = not torch.is_grad_enabled() or (isinstance(result, Tensor) and not result.requires_grad)
-        if scores and s.evaluation.open and s.depth == 0 and isinstance(result, Tensor) and len(args) >= 2:
-            s.attempt(self._in_evaluation, name, args, result)
+        score = result[1] if name == "max" and isinstance(result, tuple) else result
+        scores = isinstance(score, Tensor) and not score.requires_grad
+        if (scores or not torch.is_grad_enabled()) and s.evaluation.open and s.depth == 0 and isinstance(score, Tensor):
+            s.attempt(self._in_evaluation, name, args, score)
         elif torch.is_grad_enabled():
             s.attempt(self._in_training, name, args, result)
 
     def _in_evaluation(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
-        if name in _EQUALITIES:
+        if name in _CHOICES or (name in _FORMS and self._session.evaluation.is_guess(args[0])):
+            self._session.evaluation.guessed(result)
+        elif len(args) < 2:
+            return
+        elif name in _EQUALITIES:
             self._session.evaluation.compared(result, args[0], args[1])
         elif name in _DIFFERENCES and not self._session.in_loss:
             self._session.evaluation.subtracted(args[0], args[1])

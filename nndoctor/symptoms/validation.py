@@ -16,12 +16,13 @@ INFO = (
     SymptomInfo("validation-overlaps", "validation", "Rows that the script validates on were trained on.", 0.1, "Share of validation rows, compared bit by bit; a few twins occur in honest data, and equal rows of whole numbers may be chance.", fact=True),
     SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
     SymptomInfo("validation-below-first-sight", "validation", "Validation never comes near what the network makes of training rows that it sees for the first time.", 0.3, "Gap on the scale where a constant is 0 and a perfect score 1, between the second half of the first epoch and the best validation pass; both are rows never seen before, so that learning by heart cannot explain it."),
-    SymptomInfo("validation-at-chance", "validation", "Validation is no better than a constant prediction in any of its late passes.", 0.05, "Best validation score of the second half of the passes, on the scale where a constant is 0 and a perfect score 1."),
+    SymptomInfo("validation-at-chance", "validation", "Training learns, and validation is no better than a constant prediction in any of its late passes.", 0.05, "Best validation score of the second half of the passes, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("validation-erratic", "validation", "From one validation pass to the next the score jumps, while training batches are predicted well.", 0.2, "Median change between successive passes over the same rows, on the scale where a constant is 0 and a perfect score 1."),
 )  # fmt: skip
 _FEWEST_ROWS = 50  # of which one more or less that is right is no jump
 _FEWEST_PASSES = 5  # before the score can be said to jump
 _FEWEST_LOOKS = 2  # in the second half of the first epoch, or of the passes
+_SOMETHING = 0.1  # of what there is to learn
 _LONG = 100  # steps
 _LEARNT = 0.4  # of a score that a validation can fall short of
 _WHOLE = 0.95  # of a set
@@ -104,12 +105,13 @@ def validation_below_first_sight(view: View) -> Symptom | None:
 
 
 def validation_at_chance(view: View) -> Symptom | None:
-    """Of a run that had the time to learn, and a validation set that is no handful of rows."""
+    """Of a run that had the time to learn and has learnt something, and a validation set that is no handful of rows."""
     limit = view.thresholds.get("validation-at-chance", 0.05)
     late = view.validation_skills[len(view.validation_skills) // 2 :]
-    if len(late) < _FEWEST_LOOKS or view.steps < _LONG or min(e.samples for e in view.evaluations) < _FEWEST_ROWS or not max(late) < limit:
+    if len(late) < _FEWEST_LOOKS or view.steps < _LONG or view.learns < _SOMETHING or min(e.samples for e in view.evaluations) < _FEWEST_ROWS or not max(late) < limit:
         return None
-    return Symptom("validation-at-chance", f"In the last {len(late)} validation passes the score is never better than {max(late):.2f} (0: a constant, 1: perfect).", max(late), limit, 1.0, "validation")
+    text = f"In the last {len(late)} validation passes the score is never better than {max(late):.2f}, while training reaches {view.learns:.2f} (0: a constant, 1: perfect)."
+    return Symptom("validation-at-chance", text, max(late), limit, 1.0, "validation")
 
 
 def validation_erratic(view: View) -> Symptom | None:

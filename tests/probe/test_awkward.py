@@ -184,17 +184,25 @@ def test_a_target_that_is_given_first_is_a_target(tmp_path: Path, monkeypatch: p
     assert (recording.evaluations[-1].r2 or 0) > 0.5
 
 
-@pytest.mark.parametrize("told", ["F.cross_entropy(out, y)", ""])
-def test_validation_counts_its_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
-    """By the loss's arguments it is known which are predictions; of a bare comparison the more various side are the labels."""
+@pytest.mark.parametrize(
+    ("score", "known"),
+    [
+        ("F.cross_entropy(out, y); (y == out.argmax(1)).sum()", True),
+        ("(y == out.argmax(dim=1, keepdim=True).squeeze(1)).float().mean()", True),
+        ("(torch.max(out, 1)[1].view_as(y) == y).sum()", True),
+        ("(y == torch.tensor(out.numpy().argmax(1))).sum()", False),
+    ],
+)
+def test_validation_counts_its_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, score: str, known: bool) -> None:
+    """Predictions are what was chosen by its score; where that is not seen, the more various side are the labels."""
     monkeypatch.chdir(tmp_path)
-    score = f"with torch.no_grad():\n    out = model(x) * 0 + torch.tensor([0.0, 9.0, 0.0, 0.0])\n    y = torch.arange(256) % 4\n    {told}\n    (out.argmax(1) == y).float().mean()\n"
+    last = f"with torch.no_grad():\n    out = model(x) * 0 + torch.tensor([0.0, 9.0, 0.0, 0.0])\n    y = torch.arange(256) % 4\n    {score}\n"
     head = HEAD + "truth = 5 + x[:, :2]\nmodel = nn.Linear(8, 4)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.5)\n"
-    (tmp_path / "train.py").write_text(head + LOOP.format(loss="loss = F.mse_loss(model(x)[:, :2], truth)") + score)
+    (tmp_path / "train.py").write_text(head + LOOP.format(loss="loss = F.mse_loss(model(x)[:, :2], truth)") + last)
     recording = watch(Target("train.py"), Limits(timeout=60), None, None)
-    last = recording.evaluations[-1]
+    seen = recording.evaluations[-1]
 
     assert [] == recording.problems
-    assert 0.25 == last.accuracy
-    assert dict.fromkeys("0123", 64) == last.labels
-    assert ({"1": 256} if told else {}) == last.predicted
+    assert 0.25 == seen.accuracy
+    assert [64] * 4 == list(seen.labels.values())
+    assert ([256] if known else []) == list(seen.predicted.values())

@@ -23,6 +23,7 @@ from tests.symptoms.build import (
     BACKWARD,
     BUILT,
     CLEARED,
+    LOSS,
     NUMBERS,
     OPTIMIZER,
     STEPPED,
@@ -31,6 +32,7 @@ from tests.symptoms.build import (
     healthy,
     lacks,
     parameter,
+    regression,
     symptom_of,
 )
 
@@ -683,3 +685,21 @@ def test_leaves_without_a_name_that_come_once_each() -> None:
     assert lacks(r, "optimizer-holds-strangers")
     assert lacks(r, "parameters-outside-optimizer")
     assert lacks(kept, "loss-rebuilt")
+
+
+def test_a_squared_error_below_zero_has_another_sign() -> None:
+    """Sums of several terms may be negative, and so may a policy's loss; who moves an input climbs on purpose."""
+    r, terms, likelihood, attack = (regression([-0.5 - 0.01 * i for i in range(100)]) for _ in range(4))
+    terms.graphs[0].losses = [0, 1]
+    likelihood.losses[0].function = "nll_loss"
+    attack.optimizers[0].groups[0].parameters = [99]
+
+    s = symptom_of(r, "loss-below-floor")
+
+    assert "mse_loss is never below zero, and the loss that backward is called on goes from -0.5 to -1.4" in s.text
+    assert (LOSS, True) == (s.place, s.value is not None and s.value < -1)
+    assert lacks(r, "loss-below-floor", limit=-10.0)
+    assert lacks(terms, "loss-below-floor")
+    assert lacks(likelihood, "loss-below-floor")
+    assert lacks(attack, "loss-below-floor")
+    assert lacks(regression(), "loss-below-floor")

@@ -168,3 +168,22 @@ def test_validation_classes_of_other_shares_are_judged_by_their_own() -> None:
     assert [0.0] * 4 == View(r).validation_skills
     change(r.evaluations, labels={})
     assert [-4.0] * 4 == pytest.approx(View(r).validation_skills)
+
+
+# --- validation-at-chance -----------------------------------------------------------------------------------------
+
+
+def test_training_learns_and_validation_guesses() -> None:
+    """In every late pass; one that is better, few rows and a run that learns nothing either are something else."""
+    r, once, lost = passes(0.5, 0.1, 0.12, 0.1), passes(0.5, 0.1, 0.3, 0.1), passes(0.1, 0.1, 0.1, 0.1)
+    lost.steps, lost.samples = stuck().steps, stuck().samples
+
+    s = symptom_of(r, "validation-at-chance")
+
+    assert pytest.approx(0.02 / 0.9) == s.value
+    assert "In the last 2 validation passes the score is never better than 0.02, while training reaches 0.94" in s.text
+    assert lacks(r, "validation-at-chance", limit=0.01)
+    assert lacks(once, "validation-at-chance")
+    assert lacks(passes(0.1, 0.1, 0.1, 0.1, samples=20), "validation-at-chance")
+    assert lacks(lost, "validation-at-chance")
+    assert lacks(healthy(), "validation-at-chance")
