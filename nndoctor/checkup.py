@@ -143,7 +143,7 @@ def try_cures(diagnosis: Diagnosis, target: Target, settings: Settings, tries: T
     from nndoctor.trials.laboratory import Laboratory
     from nndoctor.trials.run import Budget, try_suspects
 
-    if (diagnosis.verdict != "sick" and not diagnosis.failing) or tries.most == 0 or diagnosis.recording.ranks:
+    if not diagnosis.is_worth_trials or tries.most == 0 or diagnosis.recording.ranks:
         return diagnosis  # a trial is one process, and a rank alone waits for the others
     silenced = {s.cause.id for s in diagnosis.silenced}
     causes = {name: cause for name, cause in chosen_causes(options_of(settings)).items() if name not in silenced}

@@ -26,6 +26,10 @@ _TOLD_WHEN_FAILING = 0.3
 _NOTED = 0.25
 _MOST_NOTES = 3
 _ENOUGH_STEPS = 8
+# A run that has learnt less than this in so many steps may be a slow one, or one with a fault that hardly shows: from the
+# given confidence on a suspicion is worth a trial, though not worth telling.
+_LITTLE, _LONG = 0.3, 100
+WORTH_A_DOUBT = 0.15
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> D
     # Who leaves causes out does not want to hear that something else is wrong.
     failing = _failing(view, symptoms) and not options.select and not options.ignore
     verdict = _verdict(view, suspects, failing)
+    hidden = _hidden(ranked, suspects, view)
+    doubtful = verdict == "healthy" and _is_slow(view) and any(s.confidence >= WORTH_A_DOUBT for s in [*suspects, *hidden] if s.cause.cures)
     return Diagnosis(
         verdict=verdict,
         suspects=suspects if verdict != "inconclusive" else [],
@@ -57,8 +63,9 @@ def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> D
         curve=read_curve(view),
         reasons=_reasons(view, symptoms, verdict, failing),
         recording=recording,
-        hidden=_hidden(ranked, suspects, view) if verdict == "sick" or failing else [],
+        hidden=hidden if verdict == "sick" or failing or doubtful else [],
         failing=failing,
+        doubtful=doubtful,
     )
 
 
@@ -93,6 +100,11 @@ def _failing(view: View, symptoms: list[Symptom]) -> bool:
         return True
     stuck = {"no-better-than-constant", "loss-diverged", "loss-nonfinite", "below-reference"} & names
     return bool(stuck) and bool({"signal-present", "below-reference"} & names) and view.steps >= 50 and view.learns < 0.2
+
+
+def _is_slow(view: View) -> bool:
+    """Whether little was learnt of what there is to learn, where that is known."""
+    return view.skill is not None and view.learns < _LITTLE and view.steps >= _LONG
 
 
 def _tell(ranked: list[Scored], view: View, symptoms: list[Symptom]) -> list[Suspect]:

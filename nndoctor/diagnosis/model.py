@@ -105,10 +105,16 @@ class Diagnosis:
     recording: Recording
     hidden: list[Suspect] = field(default_factory=list)  # considered and not told, ranked
     failing: bool = False  # the run plainly learns nothing although there is something to learn
+    doubtful: bool = False  # called healthy, though it hardly learns and something is suspected, too little to be told
     trials: list[Trial] = field(default_factory=list)  # all that were made, in order
     silenced: list[Suspect] = field(default_factory=list)  # would be told, but for a comment on the user's line
     unused_comments: list[UnusedComment] = field(default_factory=list)
     fail_on: str = "warning"  # the least severity that makes a build fail, or "never"
+
+    @property
+    def is_worth_trials(self) -> bool:
+        """Whether it pays to run it again with something changed."""
+        return self.verdict == "sick" or self.failing or self.doubtful
 
     def fails_by(self, suspect: Suspect) -> bool:
         """Whether this suspect makes a build fail: severe enough, and not known from a baseline."""

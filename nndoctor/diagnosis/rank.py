@@ -119,7 +119,7 @@ def after_trials(diagnosis: Diagnosis, trials: list[Trial], causes: Mapping[str,
     rest.sort(key=lambda s: (s.severity == "note", s.trial is not None and s.trial.outcome == "refuted"))
     suspects = first + rest
     serious = any(s.severity != "note" for s in suspects)
-    reasons = diagnosis.reasons if serious else ["The suspects were tried: without them the run does no better."]
+    reasons = diagnosis.reasons if serious or diagnosis.doubtful else ["The suspects were tried: without them the run does no better."]
     verdict = "sick" if serious else "healthy" if diagnosis.verdict == "sick" else diagnosis.verdict
     if verdict == "inconclusive":
         suspects, reasons = [], [f"{diagnosis.reasons[0]} {len(trials)} changes of the run were tried, and none makes it learn."]

@@ -22,6 +22,8 @@ class _Pass:
     record: Evaluation
     started: float
     losses: list[tuple[Tensor, int]] = field(default_factory=list)
+    value: tuple[Tensor, int] | None = None  # what the line that makes the loss in training has made last, and of how many rows
+    values: list[tuple[Tensor, int]] = field(default_factory=list)
     hits: list[tuple[Tensor, int]] = field(default_factory=list)
     errors: list[tuple[Tensor, Tensor, Tensor, int]] = field(default_factory=list)  # squared error, sum, sum of squares, count
     sides: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # what was compared with what, copies of ours
@@ -29,6 +31,13 @@ class _Pass:
     guess: weakref.ref[Tensor] | None = None  # the classes that were chosen last, by their scores
     output: int = 0  # storage address of the last output: its views are recognised by it
     rows: int = 0
+
+
+    def take_value(self) -> None:
+        """The last number of a line is the one that it came to."""
+        if self.value is not None and len(self.values) < 5000:
+            self.values.append(self.value)
+        self.value = None
 
 
 class EvaluationWatch:
@@ -48,6 +57,7 @@ class EvaluationWatch:
         if self._open is None:
             self._open = _Pass(Evaluation(step, model, 0, 0, training, gradients, 0.0, place=place), time.perf_counter())
         now = self._open
+        now.take_value()
         now.record.forwards += 1
         now.record.samples += rows or 1
         now.rows = rows or 1
@@ -59,6 +69,11 @@ class EvaluationWatch:
         if self._open is not None and value.numel() and len(self._open.losses) < 5000:
             self._open.record.function = function
             self._open.losses.append((value.detach().mean().float(), rows))
+
+    def valued(self, value: Tensor) -> None:
+        """The line that makes the loss in training has made a number in the pass."""
+        if self._open is not None:
+            self._open.value = (value.detach().clone().float(), self._open.rows)
 
     def compared(self, result: Tensor, left: Any, right: Any) -> None:
         """`left == right` was computed; counted as an accuracy where it compares one whole batch of predictions with labels."""
@@ -131,6 +146,7 @@ class EvaluationWatch:
         if now is None:
             return
         record = now.record
+        now.take_value()
         record.seconds = time.perf_counter() - now.started
         if now.losses:
             record.loss = _mean(now.losses)
@@ -145,6 +161,8 @@ class EvaluationWatch:
             record.r2 = 1.0 - error / spread if spread > 0 else None
             if record.loss is None:
                 record.loss, record.function = error / count, "by-hand:squared-error"
+        if now.values and record.loss is None:
+            record.loss, record.function = _mean(now.values), "by-hand"
         self._emit(record)
 
 

@@ -101,18 +101,31 @@ def is_leaf(node: Node) -> bool:
     return hasattr(node, "variable")
 
 
-def _leads_to_leaf(node: Node) -> bool:
-    """Whether a node is a parameter, or a view or cast of one."""
+def leaf_of(node: Node) -> Tensor | None:
+    """The parameter that a node is, or is a view or cast of."""
     for _ in range(6):
         if is_leaf(node):
-            return True
+            variable: Tensor = node.variable
+            return variable
         if op_of(node) not in _SHAPE:
-            return False
+            return None
         following = inputs_of(node)
         if len(following) != 1:
-            return False
+            return None
         node = following[0]
-    return False
+    return None
+
+
+def last_width(node: Node | None) -> int | None:
+    """Output units of the layer that is nearest above a node, along the first inputs; None where there is none, or it is transposed."""
+    for _ in range(_MOST_BETWEEN):
+        if node is None or is_leaf(node):
+            return None
+        if is_layer(node):
+            weights = [w for n in inputs_of(node) if (w := leaf_of(n)) is not None and w.dim() >= 2]
+            return int(weights[0].shape[0]) if len(weights) == 1 and not getattr(node, "_saved_transposed", False) else None
+        node = next(iter(inputs_of(node)), None)
+    return None
 
 
 def is_layer(node: Node) -> bool:
@@ -122,7 +135,7 @@ def is_layer(node: Node) -> bool:
         return True
     if op not in _PRODUCTS or op == "Mul":
         return False
-    return any(_leads_to_leaf(n) for n in inputs_of(node))
+    return any(leaf_of(n) is not None for n in inputs_of(node))
 
 
 def _bends(node: Node) -> bool:
@@ -132,7 +145,7 @@ def _bends(node: Node) -> bool:
         return False
     if op in ("Mul", "Div", *_PRODUCTS):
         # A product with a constant, or with a parameter alone, is linear; one of two signals is not.
-        return sum(1 for n in inputs_of(node) if not _leads_to_leaf(n)) > 1
+        return sum(1 for n in inputs_of(node) if leaf_of(n) is None) > 1
     return True
 
 
@@ -140,7 +153,7 @@ def _gates(node: Node) -> list[str]:
     """Where an operation multiplies signals with one another: the sites of those squashed ones that came to it unmixed."""
     if op_of(node) not in _PRODUCTS or is_layer(node):
         return []
-    signals = [n for n in inputs_of(node) if not _leads_to_leaf(n)]
+    signals = [n for n in inputs_of(node) if leaf_of(n) is None]
     return [site for n in signals if (site := _squashed(n))] if len(signals) > 1 else []
 
 
@@ -150,7 +163,7 @@ def _squashed(node: Node) -> str:
         op = op_of(node)
         if op in _SQUASHING:
             return link_of(node).module
-        following = [n for n in inputs_of(node) if not _leads_to_leaf(n)]
+        following = [n for n in inputs_of(node) if leaf_of(n) is None]
         if len(following) != 1 or (op not in _LINEAR and op not in ("Mul", "Div")):
             return ""
         node = following[0]
@@ -248,6 +261,6 @@ def chain_from(node: Node | None, most: int = 24, keep: Callable[[Node], bool] |
             links.append(link_of(node))
         if is_layer(node):
             break
-        following = [n for n in inputs_of(node) if not _leads_to_leaf(n)]
+        following = [n for n in inputs_of(node) if leaf_of(n) is None]
         node = following[0] if following else None
     return links

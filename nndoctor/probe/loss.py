@@ -331,8 +331,8 @@ def _task(function: str, prediction: Tensor, target: Tensor) -> str:
     if function == "kl_div":
         return "probabilities"
     if function in BINARY_LOSSES:
-        # One number a sample, or one a pixel; two axes are samples and labels.
-        return "multilabel" if target.dim() == 2 and target.shape[1] > 1 else "binary"
+        # One number a sample, or one a pixel; two axes are samples and labels, or places if one unit answers for all of them.
+        return "multilabel" if target.dim() == 2 and target.shape[1] > 1 and graph.last_width(prediction.grad_fn) != 1 else "binary"
     return "real"
 
 

@@ -52,14 +52,17 @@ class Operations:
             s.attempt(self._in_training, name, args, result)
 
     def _in_evaluation(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
-        if name in _CHOICES or (name in _FORMS and self._session.evaluation.is_guess(args[0])):
-            self._session.evaluation.guessed(result)
+        s = self._session
+        if result.dim() == 0 and result.is_floating_point() and s.terms.root is not None and user_place() == s.terms.root:
+            s.evaluation.valued(result)
+        if name in _CHOICES or (name in _FORMS and s.evaluation.is_guess(args[0])):
+            s.evaluation.guessed(result)
         elif len(args) < 2:
             return
         elif name in _EQUALITIES:
-            self._session.evaluation.compared(result, args[0], args[1])
-        elif name in _DIFFERENCES and not self._session.in_loss:
-            self._session.evaluation.subtracted(args[0], args[1])
+            s.evaluation.compared(result, args[0], args[1])
+        elif name in _DIFFERENCES and not s.in_loss:
+            s.evaluation.subtracted(args[0], args[1])
 
     def _in_training(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         output = result[0] if isinstance(result, tuple) and result else result

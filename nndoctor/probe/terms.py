@@ -43,6 +43,7 @@ class LossTerms:
         self._losses = losses
         self._noted: list[LossInfo] = []
         self.cheap = False  # the last graph was small enough to be read at every look
+        self.root: Place | None = None  # the line that makes the loss, where that is known
         self._places: dict[str, Place | None] = {}
         self._knows_place = False
 
@@ -69,6 +70,7 @@ class LossTerms:
             by_hand = self._by_hand(root, reading, step, place, x)
             noted = [by_hand] if by_hand is not None else []
         chain = graph.chain_from(root)
+        self.root = chain[0].place if chain and chain[0].place is not None else self.root
         self._emit(
             Graph(
                 step, place, reading.ops, sorted(set(reached)), chain, reading.layers, reading.nonlinear, reading.linear_pairs,

@@ -244,10 +244,17 @@ def validation_rises(view: View) -> Symptom | None:
     limit = view.thresholds.get("validation-rises", 0.15)
     # A tenth of where validation began is the least that counts: at the bottom of a good run, noise is large beside the loss.
     rise = (end - losses[best]) / max(abs(float(losses[best])), 0.1 * abs(float(losses[0])), 0.1 * (view.constant or 0.0), 1e-12)
-    if rise <= limit or best >= len(losses) - 2:
+    if rise <= limit or best >= len(losses) - 2 or not _falls_since(view, int(rows[best, 0])):
         return None
     text = f"Validation loss was lowest, {losses[best]:.4g}, at {view.unit} {int(rows[best, 0])} and is {end:.4g} at the end, while training loss fell."
     return Symptom("validation-rises", text, rise, limit, min(1.0, rise))
+
+
+def _falls_since(view: View, step: int) -> bool:
+    """Whether the training loss is lower at the end than it was about a step: where a term of the loss gains weight, both rise."""
+    at = min(max(step - view.since + 1, 0), len(view.losses) - 1)
+    about = view.losses[max(0, at - view.tenth) : at + view.tenth]
+    return view.last is not None and bool(np.isfinite(about).any()) and view.last < float(np.nanmean(about[np.isfinite(about)]))
 
 
 DETECTORS = (

@@ -9,6 +9,7 @@
 4. Where even that finds nothing and the run plainly fails, controls split the causes into families: one batch repeated
    (who cannot memorise it has a fault in structure, loss or step), labels shuffled and inputs zeroed (where that is no
    worse, the labels carry no signal, or the model ignores its input).
+5. Of a run that is called healthy, though it hardly learns, what is suspected a little is tried, and nothing else.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nndoctor.diagnosis.engine import WORTH_A_DOUBT
 from nndoctor.diagnosis.model import Diagnosis, Suspect, Trial
 from nndoctor.knowledge.model import Cause
 from nndoctor.probe.changes.names import Change, parse
@@ -55,6 +57,8 @@ def orders(diagnosis: Diagnosis, causes: Mapping[str, Cause], made: Sequence[Tri
     first = _cures(told, made, diagnosis.recording)
     if confirmed:
         return [o for o in first + _rivals(confirmed, diagnosis, causes, made) if _could_win(o, confirmed)]
+    if diagnosis.doubtful:
+        return _cures([s for s in [*diagnosis.suspects, *diagnosis.hidden] if s.confidence >= WORTH_A_DOUBT], made, diagnosis.recording)
     if first or (not told and not diagnosis.failing) or any(_stands(s, made) for s in told) or View(diagnosis.recording).learns >= _LEARNS:
         return first
     hidden = _cures([s for s in diagnosis.hidden if s.confidence >= _WORTH], made, diagnosis.recording)
@@ -101,6 +105,8 @@ def _fits(change: Change, view: View) -> bool:
     if change.kind.name == "momentum":
         held = [momentum_of(s) for s in settings]
         return not held or any(m is not None and abs(m - float(change.value)) > 0.01 for m in held)
+    if change.kind.name == "classes" and view.main_loss is not None and view.main_loss.settings.get("weighted"):
+        return False
     function = view.main_loss.function if view.main_loss is not None else ""
     if change.kind.name != "output":
         return True

@@ -53,9 +53,9 @@ class _Run:
 def try_suspects(diagnosis: Diagnosis, causes: Mapping[str, Cause], laboratory: Laboratory, budget: Budget, shown: Shown) -> Diagnosis:
     """Run the same probe again with the cause of each leading suspect removed, and rank the suspects anew.
 
-    A run that is neither sick nor plainly failing costs no trial. An interruption by the user ends the trials; what came of them counts.
+    A run that is neither sick nor failing nor doubtful costs no trial. An interruption by the user ends the trials; what came of them counts.
     """
-    if diagnosis.verdict != "sick" and not diagnosis.failing:
+    if not diagnosis.is_worth_trials:
         return diagnosis
     trials = _Trials(diagnosis, causes, laboratory, budget, shown)
     try:

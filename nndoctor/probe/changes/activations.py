@@ -84,7 +84,7 @@ class _Sites(Intervention):
     def _attention(self, args: tuple[Any, ...]) -> None:
         """Weights that multiply another signal, and no parameter."""
         left, right = args[-2:]
-        if not (isinstance(left, Tensor) and isinstance(right, Tensor)) or right.grad_fn is None or graph._leads_to_leaf(right.grad_fn):
+        if not (isinstance(left, Tensor) and isinstance(right, Tensor)) or right.grad_fn is None or graph.leaf_of(right.grad_fn) is not None:
             return
         mark = _mark_of(left)
         if mark is not None and mark[1] in ("softmax", "sigmoid"):
