@@ -342,6 +342,19 @@ def test_the_same_recording_gives_the_same_answer(make: Callable[[], Recording])
     assert repr(untouched) == repr(r)
 
 
+def test_a_run_that_hardly_learns_is_doubtful_where_something_is_suspected(pages: Callable[..., None]) -> None:
+    """It is called healthy all the same; what is suspected, and can be tried, is kept. Who learns is beyond doubt."""
+    pages(dataclasses.replace(cause("slow", prior=-3.0, still_falling=2.0), cures=["lr*10"]), cause("no", prior=-1.0, still_falling=0.1))
+    slow, fine = healthy(geometric(2.3, 1.9), accuracy=0.2), healthy()
+
+    slow.references = []  # nobody knows what there is to learn
+    d = diagnose(slow)
+
+    assert ("healthy", True, True) == (d.verdict, d.doubtful, d.is_worth_trials)
+    assert "slow" in {s.cause.id for s in [*d.suspects, *d.hidden]}
+    assert (False, []) == (diagnose(fine).doubtful, diagnose(fine).hidden)
+
+
 def test_a_run_that_learns_nothing_is_not_healthy_for_want_of_a_suspect(pages: Callable[..., None]) -> None:
     """It is said that something is wrong and that nobody knows what; not to a user who left causes out."""
     pages(cause("no", prior=-9.0, loss_flat=1.0))

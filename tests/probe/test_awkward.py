@@ -206,3 +206,40 @@ def test_validation_counts_its_classes(tmp_path: Path, monkeypatch: pytest.Monke
     assert 0.25 == seen.accuracy
     assert [64] * 4 == list(seen.labels.values())
     assert ([256] if known else []) == list(seen.predicted.values())
+
+
+def test_the_line_that_makes_the_loss_makes_that_of_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function of the script's own serves both; another number of its is no loss, and of a line the last number counts."""
+    monkeypatch.chdir(tmp_path)
+    ranked = """
+def ranked(scores, y):
+    spread = scores.logsumexp(0).mean()
+    return (
+        spread - scores[y == 1].mean()
+    ) / 2
+
+model = nn.Linear(8, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+"""
+    check = "with torch.no_grad():\n    for part in (x[:100], x[:100]):\n        out = model(part)\n        last = ranked(out.squeeze(1), y[:100])\nprint(float(last))\n"
+    (tmp_path / "train.py").write_text(HEAD + ranked + LOOP.format(loss="loss = ranked(model(x).squeeze(1), y)") + check)
+    printed: list[bytes] = []
+    recording = watch(Target("train.py"), Limits(timeout=60), None, printed.append)
+
+    assert [] == recording.problems
+    assert "by-hand" == recording.evaluations[-1].function
+    assert float(b"".join(printed).split()[-1]) == pytest.approx(recording.evaluations[-1].loss, rel=1e-5)
+
+
+@pytest.mark.parametrize(("head", "task"), [("nn.Linear(16, 1)", "binary"), ("nn.Flatten(1), nn.Linear(16 * 8, 8)", "multilabel")])
+def test_one_unit_that_answers_for_many_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: str, task: str) -> None:
+    """Two axes of yes and no are samples and places, or samples and questions."""
+    monkeypatch.chdir(tmp_path)
+    squeeze = ".squeeze(2)" if task == "binary" else ""
+    net = f"marks = (x > 1).float()\nmodel = nn.Sequential(nn.Unflatten(1, (8, 1)), nn.Linear(1, 16), nn.ReLU(), {head})\noptimizer = torch.optim.SGD(model.parameters(), lr=0.5)\n"
+    loss = f"loss = F.binary_cross_entropy_with_logits(model(x){squeeze}, marks)"
+    (tmp_path / "train.py").write_text(HEAD + net + LOOP.format(loss=loss))
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+
+    assert [] == recording.problems
+    assert [task] == [labels.task for labels in recording.labels]

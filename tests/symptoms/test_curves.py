@@ -420,6 +420,9 @@ def test_one_worse_pass_at_the_end_is_no_rise() -> None:
     wobbly.evaluations = validated(1.5, 1.0, 0.9, 0.8, 0.85)
     diverging = healthy(geometric(1.0, 3.0))
     diverging.evaluations = validated(0.8, 1.0, 1.4, 1.8, 2.6)
+    annealed = healthy([2.0 - 0.03 * i for i in range(50)] + [0.5 + 0.02 * i for i in range(50)])  # a term gains weight
+    annealed.evaluations = validated(1.5, 0.7, 0.9, 1.2, 1.6)
 
     assert lacks(wobbly, "validation-rises")
     assert lacks(diverging, "validation-rises")
+    assert lacks(annealed, "validation-rises")

@@ -53,6 +53,22 @@ def test_a_run_that_fails_for_no_known_reason_is_tried() -> None:
     assert f"It does not learn. {len(asked)} changes of the run were tried, and none makes it learn." == nothing.reasons[0]
 
 
+def test_a_doubtful_run_is_tried_for_what_it_is_suspected_of() -> None:
+    """A cure that works makes it sick; where none does, it is as healthy as it was called, for the reasons that were given."""
+    doubted = replace(
+        sick(suspect("dying-relu", 0.2, "note"), hidden=(suspect("lr-too-high", 0.18), suspect("lr-too-low", 0.1)), accuracy=0.25, failing=False),
+        verdict="healthy", doubtful=True, reasons=["It learns, slowly."],
+    )  # fmt: skip
+
+    found, asked = tried(doubted, {"lr*0.1": 1.0})
+    assert ("sick", "lr-too-high", "confirmed") == (found.verdict, found.suspects[0].cause.id, found.suspects[0].trial.outcome if found.suspects[0].trial else "")
+    assert "lr*0.1" in asked
+
+    nothing, asked = tried(doubted, {})
+    assert ("healthy", ["It learns, slowly."]) == (nothing.verdict, nothing.reasons)
+    assert asked and "lr*10" not in asked
+
+
 def test_the_leading_suspect_is_tried_until_a_cure_works() -> None:
     """The smaller edit first; what works ends the search."""
     after, asked = tried(sick(suspect("lr-too-high", 0.8)), {"lr*0.01": 1.0})
