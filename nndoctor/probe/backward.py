@@ -92,7 +92,7 @@ class BackwardWatch:
             self.made.losses.append(loss.detach().clone() if loss.dim() == 0 else loss.detach().reshape(()).clone())
         s.losses.last_source = None
         early = self.made.calls < 4 or not s.registry.optimizers  # of several calls a step; without optimisers each is one
-        if s.is_looked_at(s.now) and (s.now <= self._graphs_until or s.terms.cheap) and early and loss.grad_fn is not None:
+        if s.is_looked_at(s.now) and (s.now <= self._graphs_until or s.terms.cheap) and early:
             outputs, gates = s.terms.read(loss, s.now, s.calls.place("backward"), s.looking, s.pending.seen)
             s.activations.output_sites |= outputs
             s.activations.gates |= gates

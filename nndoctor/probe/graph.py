@@ -101,6 +101,21 @@ def is_leaf(node: Node) -> bool:
     return hasattr(node, "variable")
 
 
+def is_sigmoid(node: Node | None) -> bool:
+    """Whether an operation is the quotient of a sigmoid that is written out: 1 / (1 + exp(-x))."""
+    wanted = [("Mul", "Div"), ("Reciprocal",), ("Add",), ("Exp",)]
+    if node is not None and op_of(node) in ("Div", "Reciprocal"):
+        wanted = [("Div", "Reciprocal"), *wanted[2:]]
+    for ops in wanted:
+        if node is None or is_leaf(node) or op_of(node) not in ops:
+            return False
+        following = inputs_of(node)
+        if len(following) != 1:
+            return False
+        node = following[0]
+    return True
+
+
 def leaf_of(node: Node) -> Tensor | None:
     """The parameter that a node is, or is a view or cast of."""
     for _ in range(6):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
 _EQUALITIES = frozenset({"eq", "__eq__"})
 _CHOICES = frozenset({"argmax", "max", "gt", "ge", "__gt__", "__ge__", "round"})  # of a class, by its score
-_FORMS = frozenset({"float", "long", "int", "to", "type", "squeeze", "view", "reshape", "flatten", "view_as", "cpu", "detach"})  # the same in another form
+_FORMS = frozenset({"float", "long", "int", "to", "type", "squeeze", "view", "reshape", "flatten", "view_as", "cpu", "detach", "cat"})  # the same in another form
+_QUOTIENTS = frozenset({"reciprocal", "div", "true_divide", "__rdiv__", "__rtruediv__", "__truediv__", "__div__"})
 _CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
 _LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
 _MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
@@ -55,7 +56,7 @@ class Operations:
         s = self._session
         if result.dim() == 0 and result.is_floating_point() and s.terms.root is not None and user_place() == s.terms.root:
             s.evaluation.valued(result)
-        if name in _CHOICES or (name in _FORMS and s.evaluation.is_guess(args[0])):
+        if name in _CHOICES or (name in _FORMS and s.evaluation.is_guess(_last(args))):
             s.evaluation.guessed(result)
         elif len(args) < 2:
             return
@@ -84,6 +85,8 @@ class Operations:
             self._functional_input(args)
             self._functional_constant(args)
         site = owner if library else ""
+        if name in _QUOTIENTS and graph.is_sigmoid(output.grad_fn):
+            name = "sigmoid"
         if s.activations.watches(name):
             site = s.activations.saw(s.now, name, output, site, place)
         if output.grad_fn is not None:
@@ -111,6 +114,12 @@ class Operations:
             signal, fixed = args[0], args[1]
             if signal.requires_grad and not fixed.requires_grad and fixed.dim() >= 2 and fixed.is_floating_point():
                 self._session.registry.parameter(fixed)
+
+
+def _last(args: tuple[Any, ...]) -> Any:
+    """The first argument, or the last of the tensors that are put together."""
+    first = args[0] if args else None
+    return first[-1] if isinstance(first, (list, tuple)) and first else first
 
 
 def _note_difference(left: Any, right: Any, output: Tensor) -> None:

@@ -60,6 +60,10 @@ class LossTerms:
     def read(self, loss: Tensor, step: int, place: Place | None, looking: bool, x: Rows) -> tuple[set[str], set[str]]:
         """Walk the graph of one backward call and write what it says. Returns the sites that form the output, and those of gates."""
         root = loss.grad_fn
+        if root is None:
+            self._noted = []
+            self._emit(Graph(step, place, {}, [], [], 0, 0, 0, []))
+            return set(), set()
         reading = graph.read(root)
         self.cheap = sum(reading.ops.values()) < _CHEAP
         reached = [i for t in reading.leaves if not self._registry.is_input(t) and (i := self._registry.parameter(t)) is not None]

@@ -11,7 +11,7 @@ from nndoctor.symptoms.view import View
 INFO = (
     SymptomInfo("breaks-at-once", "breakdown", "The loss or its gradient is NaN or infinite of a sudden, while losses, weights and outputs were of ordinary size.", 1000.0, "Largest output of a layer at the last look before; what grows into an overflow passes through such sizes."),
     SymptomInfo("steep-loss", "breakdown", "The loss takes a logarithm, root, exponential or quotient of numbers that nothing keeps away from where it ends."),
-    SymptomInfo("signal-grows", "breakdown", "Outputs grow by orders of magnitude from layer to layer, from the first forward on.", 1000.0, "Largest root mean square of a layer's output over that of the first layers, in the first look; a layer at its standard start keeps the size."),
+    SymptomInfo("signal-grows", "breakdown", "Outputs grow by orders of magnitude from layer to layer, from the first forward on.", 100.0, "Largest root mean square of a layer's output over that of the first layers, in the first look; a layer at its standard start keeps the size."),
     SymptomInfo("recurrent", "breakdown", "The same weights are applied again and again within a forward.", 8.0, "How often; nn.RNN, nn.LSTM and nn.GRU count as often."),
 )  # fmt: skip
 # Infinite, or infinitely steep, somewhere in the reach of ordinary numbers.
@@ -92,7 +92,7 @@ def steep_loss(view: View) -> Symptom | None:
 
 def signal_grows(view: View) -> Symptom | None:
     """From the first layers' outputs to the largest, in the first look; the sizes of inputs cancel out."""
-    limit = view.thresholds.get("signal-grows", 1000.0)
+    limit = view.thresholds.get("signal-grows", 100.0)
     order = _layers(view)
     first = min((a.step for a in view.recording.activations), default=None)
     seen = sorted((a for a in view.recording.activations if a.step == first and a.site in order), key=lambda a: order[a.site].order)
@@ -104,7 +104,7 @@ def signal_grows(view: View) -> Symptom | None:
     if start <= 0 or not largest / start >= limit:
         return None
     text = f"In the first forward the signal grows from {start:.3g} in the first layers to {largest:.3g} in {name}."
-    return Symptom("signal-grows", text, largest / start, limit, min(1.0, 0.4 + 0.2 * math.log10(min(largest / start, 1e12) / limit)), name, order[name].place)
+    return Symptom("signal-grows", text, largest / start, limit, min(1.0, 0.6 + 0.2 * math.log10(min(largest / start, 1e12) / limit)), name, order[name].place)
 
 
 def recurrent(view: View) -> Symptom | None:

@@ -66,14 +66,9 @@ def loss_diverged(view: View) -> Symptom | None:
 def loss_unbounded(view: View) -> Symptom | None:
     """Falls below zero, faster and faster: nothing keeps it from doing so."""
     limit = view.thresholds.get("loss-unbounded", 100.0)
-    if view.first is None or view.last is None or len(view.finite) < 20 or view.last >= 0:
+    if view.plunge < limit:
         return None
-    third = len(view.finite) // 3
-    early, middle, late = (float(np.mean(x)) for x in (view.finite[:third], view.finite[third : 2 * third], view.finite[2 * third :]))
-    scale = max(abs(view.first), 1.0)
-    if -view.last < limit * scale or middle - late <= early - middle:
-        return None
-    return Symptom("loss-unbounded", f"The loss falls below zero faster and faster: from {view.first:.4g} to {view.last:.4g}.", -view.last / scale, limit, 1.0)
+    return Symptom("loss-unbounded", f"The loss falls below zero faster and faster: from {view.first:.4g} to {view.last:.4g}.", view.plunge, limit, 1.0)
 
 
 def no_better_than_constant(view: View) -> Symptom | None:

@@ -110,7 +110,7 @@ def cleared_before_step(view: View) -> Symptom | None:
     limit = view.thresholds.get("cleared-before-step", 0.5)
     steps = [s for s in view.steps_seen if s.optimizers]
     end = view.recording.end
-    if len(steps) < 3 or end is None or end.backwards == 0:
+    if len(steps) < 3 or end is None or end.backwards == 0 or _is_leaf(view):
         return None
     where = view.recording.call("zero_grad")
     place = where.place if where else None
@@ -198,6 +198,11 @@ def _kind(p: ParameterInfo) -> tuple[str, tuple[int, ...]]:
     return "" if _is_nameless(p) else p.name, tuple(p.shape)
 
 
+def _is_leaf(view: View) -> bool:
+    """Whether every loss that backward was called on is its own beginning."""
+    return bool(view.recording.graphs) and not any(g.ops for g in view.recording.graphs)
+
+
 def _is_rebuilt(view: View) -> bool:
     """Whether all that the loss reaches comes and goes, and nothing of what is optimised is among it."""
     return bool(made_anew(view)) and bool(view.optimised) and not view.reached & view.optimised
@@ -205,6 +210,9 @@ def _is_rebuilt(view: View) -> bool:
 
 def loss_rebuilt(view: View) -> Symptom | None:
     """`torch.tensor([x.item() for x in ...], requires_grad=True)`."""
+    if _is_leaf(view):
+        place = view.place_of("backward")
+        return Symptom("loss-rebuilt", "backward is called on a tensor that no differentiable operation has made: nothing leads from it to the model.", 1.0, None, 1.0, "", place)
     anew = made_anew(view)
     if not _is_rebuilt(view):
         return None
@@ -360,7 +368,8 @@ def _likelihood(view: View) -> Link | None:
     for i, link in enumerate(chain):
         if link.op in _LOGARITHMS:
             # log(1 - p) and logsigmoid(-x) are what a generator lowers.
-            return None if any(n.op in ("Rsub", "Sub", "Neg") for n in chain[i + 1 : i + 3]) else link
+            turned = link.op != "Logsumexp" and any(n.op in ("Rsub", "Sub", "Neg") for n in chain[i + 1 : i + 3])
+            return None if turned else link
         if link.op not in _SUMMING:
             return None
     return None
@@ -409,7 +418,7 @@ def accumulates_unscaled(view: View) -> Symptom | None:
     """The same loss each time (several losses are several terms), and no quotient or product between it and backward."""
     limit = view.thresholds.get("accumulates-unscaled", 2.0)
     counts = [s.backwards for s in view.steps_seen if s.backwards]
-    if len(counts) < 5 or float(np.median(counts)) < limit or len({tuple(g.losses) for g in view.graphs}) != 1 or not view.single_term:
+    if len(counts) < 5 or float(np.median(counts)) < limit or len({tuple(g.losses) for g in view.graphs}) != 1 or not (view.single_term or len(view.graphs[0].losses) > 1):
         return None
     first = next((link.op for link in view.graphs[0].chain), "")
     if first in ("Div", "Mul"):

@@ -17,6 +17,7 @@ INFO = (
     SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
     SymptomInfo("validation-below-first-sight", "validation", "Validation never comes near what the network makes of training rows that it sees for the first time.", 0.3, "Gap on the scale where a constant is 0 and a perfect score 1, between the second half of the first epoch and the best validation pass; both are rows never seen before, so that learning by heart cannot explain it."),
     SymptomInfo("validation-at-chance", "validation", "Training learns, and validation is no better than a constant prediction in any of its late passes.", 0.05, "Best validation score of the second half of the passes, on the scale where a constant is 0 and a perfect score 1."),
+    SymptomInfo("validation-above-training", "validation", "Validation is predicted better than the rows that are trained on, though nothing makes training harder.", 0.1, "Gap on the scale where a constant is 0 and a perfect score 1; without dropout, blended samples or new rows in each epoch, a network knows best what it was taught."),
     SymptomInfo("validation-erratic", "validation", "From one validation pass to the next the score jumps, while training batches are predicted well.", 0.2, "Median change between successive passes over the same rows, on the scale where a constant is 0 and a perfect score 1."),
 )  # fmt: skip
 _FEWEST_ROWS = 50  # of which one more or less that is right is no jump
@@ -114,6 +115,26 @@ def validation_at_chance(view: View) -> Symptom | None:
     return Symptom("validation-at-chance", text, max(late), limit, 1.0, "validation")
 
 
+def validation_above_training(view: View) -> Symptom | None:
+    """Late passes against the looks of their time, and one in the midst of the run against all that come after it, which a longer
+    training favours: labels that are wrong in training alone leave validation the better one.
+    """
+    limit = view.thresholds.get("validation-above-training", 0.1)
+    seen, skills = view.trained_rows, view.validation_skills
+    middle = len(skills) // 2
+    since = view.evaluations[middle].step if len(view.evaluations) == len(skills) and skills else math.inf
+    scores = [score for s in view.samples if s.step > since and (score := view.sample_skill(s)) is not None]
+    harder = view.blends or any("Dropout" in m.type and m.settings.get("p") for m in view.recording.modules) or any(s.function == "dropout" for s in view.recording.sites)
+    if not view.is_classification or seen is None or seen.fresh > HARDLY_NEW or harder or len(skills) < 2 * _FEWEST_LOOKS or len(scores) < 4:
+        return None
+    known, late = float(np.mean(scores)), float(np.mean(skills[-max(2, len(skills) // 3) :]))
+    gap = min(late, skills[middle]) - known
+    if min(e.samples for e in view.evaluations) < _FEWEST_ROWS or view.steps < _LONG or not gap >= limit + 2 * float(np.std(scores)) / math.sqrt(len(scores)):
+        return None
+    text = f"Validation scores {late:.2f} and training {known:.2f} (0: a constant, 1: perfect), though nothing makes the training rows harder: their labels are worse."
+    return Symptom("validation-above-training", text, gap, limit, float(np.clip(0.5 + 2 * (gap - limit), 0.5, 1.0)), "labels")
+
+
 def validation_erratic(view: View) -> Symptom | None:
     """Who learns by heart gets worse steadily; a score that jumps is that of weights which swing, or of statistics that do not fit them."""
     limit = view.thresholds.get("validation-erratic", 0.2)
@@ -135,4 +156,4 @@ def _distinct(view: View) -> int | None:
     return min(seen.distinct, max(lengths, default=seen.distinct))
 
 
-DETECTORS = (validation_at_chance, validation_erratic, validation_below_first_sight, validation_never_learns, validation_shifted, validation_overlaps)
+DETECTORS = (validation_above_training, validation_at_chance, validation_erratic, validation_below_first_sight, validation_never_learns, validation_shifted, validation_overlaps)

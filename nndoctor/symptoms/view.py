@@ -31,6 +31,7 @@ from nndoctor.record.model import (
 Array = np.ndarray[Any, Any]
 HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _FEW_STEPS = 20  # in which a closure's evaluations are looked at one by one
+_DEEP = 100.0  # multiples of its beginning below zero: no loss that has a floor
 _FEW_ROWS = 30  # whose accuracy is mostly luck
 _CALLS = 4  # of a model for a backward call: more than those of a pair or a triple, and it is a cell
 _SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})
@@ -283,6 +284,15 @@ class View:
         scale = abs(start) if start > 0 and self.last > 0 else max(abs(start), abs(self.last), 1e-12)
         return (start - self.last) / max(scale, 1e-12)
 
+    @cached_property
+    def plunge(self) -> float:
+        """How far below zero a loss falls that falls faster and faster, in multiples of where it began, or of 1; 0 for any other."""
+        if self.first is None or self.last is None or len(self.finite) < 20 or self.last >= 0:
+            return 0.0
+        third = len(self.finite) // 3
+        early, middle, late = (float(np.mean(x)) for x in (self.finite[:third], self.finite[third : 2 * third], self.finite[2 * third :]))
+        return -self.last / max(abs(self.first), 1.0) if middle - late > early - middle else 0.0
+
     def falls_beyond(self, errors: float) -> bool:
         """Whether the loss fell by more than so many standard errors between its first and last tenth.
 
@@ -310,6 +320,8 @@ class View:
             return 0.0
         if self.skill is not None:
             return float(np.clip(self.skill, 0.0, 1.0))
+        if self.plunge >= _DEEP:
+            return 0.0
         return float(np.clip(self.fall, 0.0, 1.0)) if self.falls else 0.0
 
     @cached_property
@@ -423,8 +435,11 @@ class View:
     @cached_property
     def trained_rows(self) -> TrainingRows | None:
         """The rows that the model that was trained most saw; None where it is called over and over within a step, with a part of a sample."""
-        most = max(self.recording.rows, key=lambda r: (r.forwards, r.rows), default=None)
         end = self.recording.end
+        calls = end.backwards if end is not None else 0
+        # A decoder that is called for each word says less of the samples than the encoder that is called for each batch.
+        once = [r for r in self.recording.rows if 0.5 * calls <= r.forwards <= 1.5 * calls]
+        most = max(once or self.recording.rows, key=lambda r: (r.forwards, r.rows), default=None)
         parts = most is not None and end is not None and most.forwards > _CALLS * max(end.backwards, 1)
         return None if parts else most
 
