@@ -24,7 +24,7 @@ class _Pass:
     losses: list[tuple[Tensor, int]] = field(default_factory=list)
     value: tuple[Tensor, int] | None = None  # what the line that makes the loss in training has made last, and of how many rows
     values: list[tuple[Tensor, int]] = field(default_factory=list)
-    hits: list[tuple[Tensor, int]] = field(default_factory=list)
+    hits: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # how many were right, of how many that count
     errors: list[tuple[Tensor, Tensor, Tensor, int]] = field(default_factory=list)  # squared error, sum, sum of squares, count
     sides: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # what was compared with what, copies of ours
     known: str = ""  # who told that the first of the sides are predictions: a loss or a comparison, not both
@@ -46,6 +46,7 @@ class EvaluationWatch:
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
         self._open: _Pass | None = None
+        self.ignored = -100  # what a class that does not count is spelt as, by the loss in training
 
     @property
     def open(self) -> bool:
@@ -82,13 +83,13 @@ class EvaluationWatch:
             return
         if result.dim() == 0 or result.numel() < 1 or left.shape != right.shape or len(now.hits) > 5000:
             return
-        if result.shape[0] == now.rows or self.is_guess(left) or self.is_guess(right):
-            now.hits.append((result.detach().float().mean(), result.numel()))
-            if self.is_guess(left):
-                self._note_classes("comparison", left, right)
-            elif self.is_guess(right):
-                self._note_classes("comparison", right, left)
-            elif not now.known:
+        if self.is_guess(left):
+            self._note_classes("comparison", left, right, result)
+        elif self.is_guess(right):
+            self._note_classes("comparison", right, left, result)
+        elif result.shape[0] == now.rows:
+            now.hits.append((result.sum(), torch.ones_like(result).sum()))
+            if not now.known:
                 now.sides.append((_copy(left), _copy(right)))
 
     def guessed(self, classes: Tensor) -> None:
@@ -100,9 +101,14 @@ class EvaluationWatch:
         """Whether these are the classes that were chosen last."""
         return self._open is not None and self._open.guess is not None and self._open.guess() is tensor and tensor is not None
 
-    def _note_classes(self, teller: str, guess: Tensor, target: Tensor) -> None:
+    def _note_classes(self, teller: str, guess: Tensor, target: Tensor, right: Tensor) -> None:
+        """Targets that the loss ignores, as that of a sentence's padding, are neither right nor wrong."""
         now = self._open
-        if now is None or now.known not in ("", teller):
+        if now is None:
+            return
+        counts = target != self.ignored
+        now.hits.append(((right & counts).sum(), counts.sum()))
+        if now.known not in ("", teller):
             return
         if not now.known:
             now.known, now.sides = teller, []
@@ -132,8 +138,7 @@ class EvaluationWatch:
             return
         guess = prediction.detach().argmax(dim=1)
         if guess.shape == target.shape:
-            now.hits.append(((guess == target).float().mean(), target.numel()))
-            self._note_classes("loss", guess, target)
+            self._note_classes("loss", guess, target, guess == target)
 
     def _error(self, prediction: Tensor, target: Tensor) -> None:
         assert self._open is not None
@@ -151,8 +156,9 @@ class EvaluationWatch:
         if now.losses:
             record.loss = _mean(now.losses)
         if now.hits:
-            record.accuracy = _mean(now.hits)
-            _count_classes(now)
+            right = stats.numbers([n.float() for pair in now.hits for n in pair])
+            record.accuracy = sum(right[0::2]) / sum(right[1::2]) if sum(right[1::2]) else None
+            _count_classes(now, self.ignored)
         if now.errors:
             sums = stats.numbers([t for e in now.errors for t in e[:3]])
             error, total, squares = sum(sums[0::3]), sum(sums[1::3]), sum(sums[2::3])
@@ -170,12 +176,12 @@ def _copy(classes: Tensor) -> Tensor:
     return stats.thinned(classes, _MOST_CLASSES).clone()
 
 
-def _count_classes(now: _Pass) -> None:
+def _count_classes(now: _Pass, ignored: int) -> None:
     """What was predicted, and what was right. Of two sides of a comparison that is known to be neither, the labels are the more various."""
     sides: tuple[dict[str, int], dict[str, int]] = {}, {}
     for pair in now.sides:
         for counts, values in zip(sides, pair, strict=True):
-            stats.tally(counts, stats.array(values))
+            stats.tally(counts, stats.array(values)[stats.array(pair[1]) != ignored] if now.known else stats.array(values))
     if now.known:
         now.record.predicted, now.record.labels = sides
     else:

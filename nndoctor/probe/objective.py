@@ -67,6 +67,8 @@ class Objective:
         if place is None:
             place = user_place() if s.looking or s.steps < 3 else s.terms.last_place(name)
         source = s.operations.source(target)
+        if name in CLASS_LOSSES and isinstance(ignored := kwargs.get("ignore_index"), int):
+            s.evaluation.ignored = ignored
         look = (s.looking or s.steps < 20 or s.pending.is_tiny) and known
         info = s.losses.called(name, place, prediction, target, value, kwargs, s.now, look, s.pending.seen, source)
         s.pending.fed = 0

@@ -91,11 +91,11 @@ def validation_below_first_sight(view: View) -> Symptom | None:
     limit = view.thresholds.get("validation-below-first-sight", 0.3)
     seen, batch = view.trained_rows, [s.batch * max(1, s.backwards) for s in view.steps_seen if s.batch]
     rows = _distinct(view)
-    if seen is None or not rows or not batch or is_sorted(view):
+    if not rows or not batch or is_sorted(view):
         return None
     epoch = view.since + rows / float(np.median(batch))
     looks = [score for s in view.samples if (epoch + view.since) / 2 <= s.step <= epoch and (score := view.sample_skill(s)) is not None]
-    passes = [e.model == seen.model for e in view.evaluations if e.step >= epoch * 0.9]
+    passes = [seen is None or e.model == seen.model for e in view.evaluations if e.step >= epoch * 0.9]
     if len(looks) < _FEWEST_LOOKS or not passes or not all(passes) or not view.validation_skills:
         return None
     first, best = float(np.mean(looks)), max(view.validation_skills)
@@ -125,14 +125,20 @@ def validation_above_training(view: View) -> Symptom | None:
     since = view.evaluations[middle].step if len(view.evaluations) == len(skills) and skills else math.inf
     scores = [score for s in view.samples if s.step > since and (score := view.sample_skill(s)) is not None]
     harder = view.blends or any("Dropout" in m.type and m.settings.get("p") for m in view.recording.modules) or any(s.function == "dropout" for s in view.recording.sites)
-    if not view.is_classification or seen is None or seen.fresh > HARDLY_NEW or harder or len(skills) < 2 * _FEWEST_LOOKS or len(scores) < 4:
+    if not view.is_classification or not (_is_repeated(view) if seen is None else seen.fresh <= HARDLY_NEW) or harder or len(skills) < 2 * _FEWEST_LOOKS or len(scores) < 4:
         return None
     known, late = float(np.mean(scores)), float(np.mean(skills[-max(2, len(skills) // 3) :]))
     gap = min(late, skills[middle]) - known
     if min(e.samples for e in view.evaluations) < _FEWEST_ROWS or view.steps < _LONG or not gap >= limit + 2 * float(np.std(scores)) / math.sqrt(len(scores)):
         return None
     text = f"Validation scores {late:.2f} and training {known:.2f} (0: a constant, 1: perfect), though nothing makes the training rows harder: their labels are worse."
-    return Symptom("validation-above-training", text, gap, limit, float(np.clip(0.5 + 2 * (gap - limit), 0.5, 1.0)), "labels")
+    return Symptom("validation-above-training", text, gap, limit, float(np.clip(0.6 + 2 * (gap - limit), 0.6, 1.0)), "labels")
+
+
+def _is_repeated(view: View) -> bool:
+    """Whether ids came in a second epoch, where rows could not be told apart; ids are hardly ever augmented."""
+    f, lengths = view.features, [x.length for x in view.recording.loaders if x.length]
+    return f is not None and f.integers and bool(lengths) and view.batch is not None and view.batch * len(view.steps_seen) > 1.5 * max(lengths)
 
 
 def validation_erratic(view: View) -> Symptom | None:
@@ -151,8 +157,10 @@ def validation_erratic(view: View) -> Symptom | None:
 def _distinct(view: View) -> int | None:
     """Samples in the training set; None where that is not known, because new rows came to the end: they may be old ones, augmented."""
     seen, lengths = view.trained_rows, [x.length for x in view.recording.loaders if x.length]
-    if seen is None or (seen.fresh > HARDLY_NEW and not lengths):
+    if (seen is None or seen.fresh > HARDLY_NEW) and not lengths:
         return None
+    if seen is None:
+        return max(lengths)
     return min(seen.distinct, max(lengths, default=seen.distinct))
 
 

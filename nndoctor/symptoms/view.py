@@ -6,6 +6,7 @@ Measures here need no threshold; judging them is the detectors' work.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,7 @@ Array = np.ndarray[Any, Any]
 HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _FEW_STEPS = 20  # in which a closure's evaluations are looked at one by one
 _DEEP = 100.0  # multiples of its beginning below zero: no loss that has a floor
+_MOST_SETS = 3  # that a script validates on in turn; more sizes are one set, counted in pieces
 _FEW_ROWS = 30  # whose accuracy is mostly luck
 _CALLS = 4  # of a model for a backward call: more than those of a pair or a triple, and it is a cell
 _SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})
@@ -336,10 +338,15 @@ class View:
 
     @cached_property
     def evaluations(self) -> list[Evaluation]:
-        """Validation passes that computed a score, of the kind that was seen most often."""
+        """Validation passes that computed a score; of a few sets of different sizes those over the one that was seen most often."""
         if self.acts:
             return []
-        return [e for e in self.recording.evaluations if e.step >= self.since and (e.loss is not None or e.accuracy is not None or e.r2 is not None)]
+        scored = [e for e in self.recording.evaluations if e.step >= self.since and (e.loss is not None or e.accuracy is not None or e.r2 is not None)]
+        sizes = Counter(e.samples for e in scored)
+        if not 1 < len(sizes) <= _MOST_SETS or len(scored) < 2 * len(sizes):
+            return scored
+        usual = min(sizes, key=lambda n: (-sizes[n], n))
+        return [e for e in scored if e.samples == usual]
 
     @cached_property
     def validation(self) -> Array:

@@ -243,3 +243,43 @@ def test_one_unit_that_answers_for_many_places(tmp_path: Path, monkeypatch: pyte
 
     assert [] == recording.problems
     assert [task] == [labels.task for labels in recording.labels]
+
+
+@pytest.mark.parametrize("bend", ["1 / (1 + torch.exp(-x))", "(1 + (-x).exp()).reciprocal()", "torch.ones(1).div(1 + torch.exp(-x))"])
+def test_a_sigmoid_that_is_written_out_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bend: str) -> None:
+    """Its quotient is the site; a reciprocal of something else is none."""
+    monkeypatch.chdir(tmp_path)
+    net = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)])
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+            x = {bend}
+        return x / (1 + x * x)
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+"""
+    (tmp_path / "train.py").write_text(HEAD + net + PLAIN)
+    recording = watch(Target("train.py"), Limits(timeout=60), None, None)
+
+    assert [] == recording.problems
+    assert 3 == sum(s.function == "sigmoid" for s in recording.sites)
+
+
+def test_padding_is_neither_right_nor_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the loss ignores in training does not count in validation, wherever the script leaves it out."""
+    monkeypatch.chdir(tmp_path)
+    net = "y[::2] = 7\nmodel = nn.Linear(8, 2)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.5)\n"
+    check = "with torch.no_grad():\n    hits = model(x).argmax(1) == y\nprint(float(hits[y != 7].float().mean()))\n"
+    (tmp_path / "train.py").write_text(HEAD + net + LOOP.format(loss="loss = F.cross_entropy(model(x), y, ignore_index=7)") + check)
+    printed: list[bytes] = []
+    recording = watch(Target("train.py"), Limits(timeout=60), None, printed.append)
+
+    assert [] == recording.problems
+    assert float(b"".join(printed).split()[-1]) == pytest.approx(recording.evaluations[-1].accuracy)
+    assert {"0", "1"} == set(recording.evaluations[-1].labels)

@@ -31,6 +31,7 @@ from tests.symptoms.build import (
     change,
     healthy,
     lacks,
+    links,
     parameter,
     regression,
     symptom_of,
@@ -703,3 +704,36 @@ def test_a_squared_error_below_zero_has_another_sign() -> None:
     assert lacks(likelihood, "loss-below-floor")
     assert lacks(attack, "loss-below-floor")
     assert lacks(regression(), "loss-below-floor")
+
+
+def test_a_loss_that_no_operation_has_made() -> None:
+    """`loss.requires_grad_()` on a number: the graph is empty, and that no gradient came is no fault of the order of the calls."""
+    r = healthy()
+    r.graphs = [replace(r.graphs[0], ops={}, reached=[], chain=[], losses=[])]
+    change(r.steps, wasted=1)
+
+    assert "no differentiable operation has made" in symptom_of(r, "loss-rebuilt").text
+    assert lacks(r, "cleared-before-step")
+
+
+def test_the_likelihood_of_a_mixture_is_one() -> None:
+    """The logarithm of a sum; what is subtracted below it belongs to the components. Of a logarithm alone, 1 - p may be meant."""
+    r, generator = (healthy([-1.0 - 0.1 * i for i in range(100)]) for _ in range(2))
+    r.graphs[0].chain = links("Mean", "Logsumexp", "Add", "Sub", "Addmm")
+    generator.graphs[0].chain = links("Mean", "Log", "Rsub", "Sigmoid", "Addmm")
+
+    assert "(Logsumexp) without a minus" in symptom_of(r, "likelihood-minimised").text
+    assert lacks(generator, "likelihood-minimised")
+
+
+def test_several_terms_add_up_as_one_does() -> None:
+    """The same three in each backward call; a term each in turn is one step's loss in pieces."""
+    r, turns = healthy(), healthy()
+    change(r.steps, backwards=8)
+    change(turns.steps, backwards=3)
+    r.graphs[0].losses = [0, 1, 2]
+    r.graphs[0].chain.insert(0, Link("Add"))
+    turns.graphs = [replace(turns.graphs[0], losses=[i]) for i in range(3)]
+
+    assert "gradients of 8 backward calls" in symptom_of(r, "accumulates-unscaled").text
+    assert lacks(turns, "accumulates-unscaled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -187,3 +188,55 @@ def test_training_learns_and_validation_guesses() -> None:
     assert lacks(passes(0.1, 0.1, 0.1, 0.1, samples=20), "validation-at-chance")
     assert lacks(lost, "validation-at-chance")
     assert lacks(healthy(), "validation-at-chance")
+
+
+# --- validation-above-training ------------------------------------------------------------------------------------
+
+
+def taught_worse(train: float, *accuracy: float) -> Recording:
+    """A run in whose every epoch the same rows come, that knows them that well, and validation so well."""
+    recording = passes(*accuracy)
+    recording.rows = [TrainingRows(0, 3200, 800, 100, fresh=0.0, even=True)]
+    change(recording.samples, accuracy=train)
+    return recording
+
+
+def test_validation_that_is_better_than_training() -> None:
+    """By nothing that makes training harder: wrong labels do. A late pass and a look before it are no pair."""
+    r = taught_worse(0.5, 0.6, 0.7, 0.8, 0.8, 0.8, 0.8)
+    dropout, augmented, late, broken = (taught_worse(0.5, 0.6, 0.7, 0.8, 0.8, 0.8, 0.8) for _ in range(4))
+    dropout.modules.append(replace(r.modules[0], type="Dropout", settings={"p": 0.5}))
+    change(augmented.rows, fresh=0.9)
+    for i, look in enumerate(late.samples):
+        look.accuracy = 0.1 if 5 * i < len(late.samples) * 3 else 0.8
+    change(broken.evaluations[-2:], accuracy=0.1)
+
+    s = symptom_of(r, "validation-above-training")
+
+    assert pytest.approx(0.3 / 0.9, abs=0.01) == s.value
+    assert "Validation scores 0.78 and training 0.44" in s.text
+    assert lacks(r, "validation-above-training", limit=0.4)
+    for other in (dropout, augmented, late, broken, healthy()):
+        assert lacks(other, "validation-above-training")
+
+
+def test_a_test_set_beside_the_validation_set_is_left_out() -> None:
+    """Of two sets that are scored in turn the one that comes most often, or the smaller, is validation; a set in pieces is one."""
+    r = passes(0.6, 0.9, 0.6, 0.9)
+    change(r.evaluations[1::2], samples=900)
+    pieces = passes(0.6, 0.9, 0.6, 0.9)
+    for i, e in enumerate(pieces.evaluations):
+        e.samples = 300 + i
+
+    assert [0.6, 0.6] == [e.accuracy for e in View(r).evaluations]
+    assert 4 == len(View(pieces).evaluations)
+
+
+def test_rows_are_those_of_the_model_that_is_called_once_a_batch() -> None:
+    """A decoder is called for each word; where no model is called once, the one that is called most counts."""
+    r = healthy()
+    r.rows = [TrainingRows(0, 3200, 800, 100, 0.0), TrainingRows(1, 3200, 12, 350, 0.0)]
+    twice = replace(r, rows=[TrainingRows(0, 6400, 800, 200, 0.0)])
+
+    assert 800 == getattr(View(r).trained_rows, "distinct", None)
+    assert 200 == getattr(View(twice).trained_rows, "forwards", None)

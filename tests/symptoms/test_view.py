@@ -259,6 +259,17 @@ def test_targets_below_zero_are_no_probabilities() -> None:
     assert View(replace(recording, labels=[replace(recording.labels[0], min=0.0)])).is_classification
 
 
+def test_a_loss_without_a_floor_tells_no_learning() -> None:
+    """Faster and faster below zero; a likelihood that settles there has been learnt."""
+    falling = healthy([-1.0 * 1.1**i for i in range(100)], accuracy=None)
+    settling = healthy([1.0 - 200 * (1 - 0.9**i) for i in range(100)], accuracy=None)
+    for r in (falling, settling):
+        r.labels, r.references = [], []
+
+    assert (0.0, True) == (View(falling).learns, View(falling).plunge > 1000)
+    assert (True, 0.0) == (View(settling).learns > 0.9, View(settling).plunge)
+
+
 def test_one_bad_batch_is_no_verdict_on_r2() -> None:
     """The median of the last third counts."""
     recording = regression()
