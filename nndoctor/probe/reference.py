@@ -130,8 +130,10 @@ def _score(prediction: _Array, y: _Array, fit: _Array, classes: bool) -> float:
 
 
 def _constant(y: _Array, fit: _Array) -> float:
-    """Accuracy of always naming the class that is most frequent among the rows that are fitted."""
-    return float((y[~fit].argmax(1) == y[fit].mean(0).argmax()).mean())
+    """Accuracy of always naming the class that is most frequent among the rows that are fitted; over all rows, which it says with
+    less luck than over the few that are scored.
+    """
+    return float((y.argmax(1) == y[fit].mean(0).argmax()).mean())
 
 
 def _linear(x: _Array, y: _Array, fit: _Array, classes: bool, penalties: tuple[float, ...]) -> float:
