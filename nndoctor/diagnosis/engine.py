@@ -66,6 +66,7 @@ def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> D
         hidden=hidden if verdict == "sick" or failing or doubtful else [],
         failing=failing,
         doubtful=doubtful,
+        caution=_caution(view, symptoms) if verdict == "healthy" else "",
     )
 
 
@@ -168,6 +169,12 @@ def _reasons(view: View, symptoms: list[Symptom], verdict: str, failing: bool) -
     if view.judge is None and any(s.name == "still-falling" for s in symptoms):
         reasons.append("It was still improving when watching ended: run it longer.")
     return reasons or ["Nothing speaks for any known fault, though learning is not plain to see in so few steps."]
+
+
+def _caution(view: View, symptoms: list[Symptom]) -> str:
+    """Of a run that had the time to learn something."""
+    poor = next((s.text for s in symptoms if s.name == "no-better-than-constant"), "")
+    return f"Nothing has been learnt so far, and no known fault explains it. {poor}" if poor and view.steps >= _LONG and view.judge is None else ""
 
 
 def _why_failing(symptoms: list[Symptom]) -> str:

@@ -106,10 +106,16 @@ class Diagnosis:
     hidden: list[Suspect] = field(default_factory=list)  # considered and not told, ranked
     failing: bool = False  # the run plainly learns nothing although there is something to learn
     doubtful: bool = False  # called healthy, though it hardly learns and something is suspected, too little to be told
+    caution: str = ""  # what speaks against a run that is called healthy because no known fault was found
     trials: list[Trial] = field(default_factory=list)  # all that were made, in order
     silenced: list[Suspect] = field(default_factory=list)  # would be told, but for a comment on the user's line
     unused_comments: list[UnusedComment] = field(default_factory=list)
     fail_on: str = "warning"  # the least severity that makes a build fail, or "never"
+
+    @property
+    def all_reasons(self) -> list[str]:
+        """The reasons, after what speaks against them."""
+        return [self.caution, *self.reasons] if self.caution else list(self.reasons)
 
     @property
     def is_worth_trials(self) -> bool:

@@ -123,7 +123,7 @@ def after_trials(diagnosis: Diagnosis, trials: list[Trial], causes: Mapping[str,
     verdict = "sick" if serious else "healthy" if diagnosis.verdict == "sick" else diagnosis.verdict
     if verdict == "inconclusive":
         suspects, reasons = [], [f"{diagnosis.reasons[0]} {len(trials)} changes of the run were tried, and none makes it learn."]
-    return dataclasses.replace(diagnosis, suspects=suspects, verdict=verdict, reasons=reasons, trials=trials)
+    return dataclasses.replace(diagnosis, suspects=suspects, verdict=verdict, reasons=reasons, trials=trials, caution=diagnosis.caution if verdict == "healthy" else "")
 
 
 def _by_family(suspects: list[Suspect], trials: list[Trial]) -> list[Suspect]:

@@ -36,7 +36,7 @@ def render(diagnosis: Diagnosis) -> str:
             "causes": [suspect_document(s, diagnosis.fails_by(s)) for s in diagnosis.suspects],
             "run": _run(diagnosis.recording),
             "curve": _curve(diagnosis.curve, diagnosis.recording),
-            "reasons": list(diagnosis.reasons),
+            "reasons": diagnosis.all_reasons,
             "symptoms": [_symptom(s) for s in diagnosis.symptoms],
             "ruled_out": [_ruled_out(r) for r in diagnosis.ruled_out],
             "trials": [trial_document(t) for t in diagnosis.trials],

@@ -80,7 +80,7 @@ class _Pack:
         return f"# nndoctor: {script} is sick: {self._said(self._grave[0].cause.title)}"
 
     def _reasons(self) -> list[str]:
-        return [_bullets([self._said(reason) for reason in self._diagnosis.reasons[: self._size.others]])]
+        return [_bullets([self._said(reason) for reason in self._diagnosis.all_reasons[: self._size.others]])]
 
     def _run(self) -> list[str]:
         """What was watched, and what the loss did."""

@@ -78,7 +78,8 @@ def _headline(page: Page, diagnosis: Diagnosis) -> None:
         why = why[:1].lower() + why[1:]
         page.prose(("no diagnosis: " + why, "bold"), label=word, hang=len(diagnosis.verdict) + 2)
     elif diagnosis.verdict == "healthy" or not grave:
-        page.line(word, "  ", ("nothing is wrong as far as ", "bold"), (facts.seen(diagnosis.recording), "bold"))
+        found = "no known fault" if diagnosis.caution else "nothing is wrong"
+        page.line(word, "  ", (f"{found} as far as ", "bold"), (facts.seen(diagnosis.recording), "bold"))
     else:
         line = text(word, "  ", (clean(grave[0].cause.title), "bold"), f" · {suspects.how_sure(grave[0])}")
         where = grave[0].location
@@ -137,6 +138,9 @@ def _curve(page: Page, diagnosis: Diagnosis) -> None:
 
 
 def _why_healthy(page: Page, diagnosis: Diagnosis) -> None:
+    if diagnosis.caution:
+        page.gap()
+        page.bullets([clean(diagnosis.caution)], mark="!")
     if diagnosis.reasons:
         page.gap()
         page.bullets([clean(r) for r in diagnosis.reasons], mark="✓")

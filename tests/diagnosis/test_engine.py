@@ -342,6 +342,20 @@ def test_the_same_recording_gives_the_same_answer(make: Callable[[], Recording])
     assert repr(untouched) == repr(r)
 
 
+def test_a_run_that_learns_nothing_is_called_healthy_with_a_caution(pages: Callable[..., None]) -> None:
+    """Where nobody knows whether there is something to learn; after trials it stands, unless one makes it sick."""
+    pages(cause("no", prior=-9.0, loss_flat=1.0))
+    r = stuck()
+    r.references = []
+
+    d = diagnose(r)
+
+    assert ("healthy", False) == (d.verdict, d.failing)
+    assert d.caution.startswith("Nothing has been learnt so far, and no known fault explains it. After 100 steps the loss is 2.303")
+    assert [d.caution, *d.reasons] == d.all_reasons
+    assert ("", d.reasons) == (diagnose(healthy()).caution, dataclasses.replace(d, caution="").all_reasons)
+
+
 def test_a_run_that_hardly_learns_is_doubtful_where_something_is_suspected(pages: Callable[..., None]) -> None:
     """It is called healthy all the same; what is suspected, and can be tried, is kept. Who learns is beyond doubt."""
     pages(dataclasses.replace(cause("slow", prior=-3.0, still_falling=2.0), cures=["lr*10"]), cause("no", prior=-1.0, still_falling=0.1))

@@ -84,6 +84,15 @@ def test_first_line_is_the_verdict(at_script: Path) -> None:
     assert first["inconclusive"].startswith("INCONCLUSIVE  no diagnosis: the script raised FileNotFoundError")
 
 
+def test_a_caution_stands_before_the_reasons(at_script: Path) -> None:
+    """Who reads "healthy" of a run that learns nothing would not believe the next line."""
+    careful = replace(samples.healthy(), caution="Nothing has been learnt so far.")
+    report = render(careful, Look(80))
+
+    assert "HEALTHY  no known fault as far as 300 steps show" == report.splitlines()[0]
+    assert report.index("! Nothing has been learnt so far.") < report.index("✓ ")
+
+
 def test_only_the_first_suspect_in_full(at_script: Path) -> None:
     """Code frame, document titles and the fix's code are the first suspect's alone; --verbose gives the fixes' code."""
     short, long = (render(samples.sick(), Look(80, verbose=v)) for v in (False, True))

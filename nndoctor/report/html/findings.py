@@ -24,8 +24,9 @@ def verdict(diagnosis: Diagnosis) -> Markup:
         below: Child = [element("p", reason) for reason in diagnosis.reasons[1:]]
         below = [below, element("p", facts.advice(diagnosis.recording))]
     elif not grave:
-        said = f"Nothing is wrong as far as {facts.seen(diagnosis.recording)}"
-        below = element("ul", [element("li", reason) for reason in diagnosis.reasons], class_="checks") if diagnosis.reasons else None
+        said = f"{'No known fault' if diagnosis.caution else 'Nothing is wrong'} as far as {facts.seen(diagnosis.recording)}"
+        checks = element("ul", [element("li", reason) for reason in diagnosis.reasons], class_="checks") if diagnosis.reasons else None
+        below = [element("p", diagnosis.caution), checks] if diagnosis.caution else checks
     else:
         said = grave[0].cause.title
         below = element("p", how_sure(grave[0]), _at(grave[0].location))
