@@ -271,11 +271,21 @@ class View:
         enough = self.batch is None or _late_count([s.accuracy for s in self.samples]) * self.batch >= _FEW_ROWS
         if self.is_classification and (enough or not found) and (known := _beyond(self.accuracy, self.chance)) is not None:
             found.append(known)
+        if (fair := self._fair) is not None:
+            found.append(fair)
         if not found and self.r2 is not None:
             found.append(self.r2)
         if not found and self.constant and self.last is not None:
             found.append(1.0 - self.last / self.constant)
         return max(found) if found else None
+
+    @cached_property
+    def _fair(self) -> float | None:
+        """Where the loss weighs its classes: the accuracy in which all of them count the same, on the scale of `skill`."""
+        if not self.is_classification or self.labels is None or self.main_loss is None or not self.main_loss.settings.get("weighted"):
+            return None
+        balanced = _late([s.balanced for s in self.samples])
+        return _beyond(balanced, 1.0 / max(len(self.labels.counts), 2))
 
     @cached_property
     def fall(self) -> float:

@@ -259,6 +259,18 @@ def test_targets_below_zero_are_no_probabilities() -> None:
     assert View(replace(recording, labels=[replace(recording.labels[0], min=0.0)])).is_classification
 
 
+def test_a_weighted_loss_is_judged_by_all_classes_alike() -> None:
+    """It may well name the common class too seldom; without weights that is no skill."""
+    weighted = healthy([2.3] * 100, accuracy=0.5)
+    weighted.labels = [classes({"0": 900, "1": 100})]
+    change(weighted.samples, balanced=0.8)
+    plain = replace(weighted, losses=[replace(weighted.losses[0])])
+    weighted.losses[0].settings = {"weighted": True}
+
+    assert 0.6 == pytest.approx(View(weighted).skill)
+    assert (View(plain).skill or 0) < 0
+
+
 def test_a_loss_without_a_floor_tells_no_learning() -> None:
     """Faster and faster below zero; a likelihood that settles there has been learnt."""
     falling = healthy([-1.0 * 1.1**i for i in range(100)], accuracy=None)
