@@ -33,6 +33,10 @@ class Calibration:
         """The log odds that have this confidence, which lies between 0 and 1."""
         return (math.log(confidence / (1.0 - confidence)) - self.offset) / self.slope
 
+    def unfitted(self, confidence: float) -> float:
+        """What a confidence was before it was fitted: the log odds taken at their word. Rules count by this."""
+        return Calibration().confidence(self.odds(min(max(confidence, 1e-6), 1.0 - 1e-6)))
+
 
 @cache
 def shipped() -> Calibration:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from nndoctor.diagnosis.calibration import shipped
 from nndoctor.diagnosis.curve import read_curve
 from nndoctor.diagnosis.locate import location_of
 from nndoctor.diagnosis.model import Diagnosis, RuledOut, Suspect
@@ -29,7 +30,7 @@ _ENOUGH_STEPS = 8
 # A run that has learnt less than this in so many steps may be a slow one, or one with a fault that hardly shows: from the
 # given confidence on a suspicion is worth a trial, though not worth telling.
 _LITTLE, _LONG = 0.3, 100
-WORTH_A_DOUBT = 0.15
+_WORTH_A_DOUBT = 0.15
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> D
     failing = _failing(view, symptoms) and not options.select and not options.ignore
     verdict = _verdict(view, suspects, failing)
     hidden = _hidden(ranked, suspects, view)
-    doubtful = verdict == "healthy" and _is_slow(view) and any(s.confidence >= WORTH_A_DOUBT for s in [*suspects, *hidden] if s.cause.cures)
+    doubtful = verdict == "healthy" and _is_slow(view) and any(s.cause.cures for s in [*suspects, *hidden] if is_worth_a_doubt(s))
     return Diagnosis(
         verdict=verdict,
         suspects=suspects if verdict != "inconclusive" else [],
@@ -101,6 +102,11 @@ def _failing(view: View, symptoms: list[Symptom]) -> bool:
         return True
     stuck = {"no-better-than-constant", "loss-diverged", "loss-nonfinite", "below-reference"} & names
     return bool(stuck) and bool({"signal-present", "below-reference"} & names) and view.steps >= 50 and view.learns < 0.2
+
+
+def is_worth_a_doubt(suspect: Suspect) -> bool:
+    """Whether a suspect that is not told is worth a trial, where little was learnt."""
+    return shipped().unfitted(suspect.confidence) >= _WORTH_A_DOUBT
 
 
 def _is_slow(view: View) -> bool:

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nndoctor.diagnosis.engine import WORTH_A_DOUBT
+from nndoctor.diagnosis.calibration import shipped
+from nndoctor.diagnosis.engine import is_worth_a_doubt
 from nndoctor.diagnosis.model import Diagnosis, Suspect, Trial
 from nndoctor.knowledge.model import Cause
 from nndoctor.probe.changes.names import Change, parse
@@ -58,11 +59,15 @@ def orders(diagnosis: Diagnosis, causes: Mapping[str, Cause], made: Sequence[Tri
     if confirmed:
         return [o for o in first + _rivals(confirmed, diagnosis, causes, made) if _could_win(o, confirmed)]
     if diagnosis.doubtful:
-        return _cures([s for s in [*diagnosis.suspects, *diagnosis.hidden] if s.confidence >= WORTH_A_DOUBT], made, diagnosis.recording)
+        return _cures([s for s in [*diagnosis.suspects, *diagnosis.hidden] if is_worth_a_doubt(s)], made, diagnosis.recording)
     if first or (not told and not diagnosis.failing) or any(_stands(s, made) for s in told) or View(diagnosis.recording).learns >= _LEARNS:
         return first
-    hidden = _cures([s for s in diagnosis.hidden if s.confidence >= _WORTH], made, diagnosis.recording)
+    hidden = _cures([s for s in diagnosis.hidden if _is_worth_a_run(s)], made, diagnosis.recording)
     return hidden or _generic(causes, made, diagnosis.recording) or (_controls(made) if diagnosis.failing else [])
+
+
+def _is_worth_a_run(suspect: Suspect) -> bool:
+    return shipped().unfitted(suspect.confidence) >= _WORTH
 
 
 def _stands(suspect: Suspect, made: Sequence[Trial]) -> bool:
@@ -117,7 +122,7 @@ def _fits(change: Change, view: View) -> bool:
 def _rivals(confirmed: Sequence[Trial], diagnosis: Diagnosis, causes: Mapping[str, Cause], made: Sequence[Trial]) -> list[Order]:
     """Other suspects, told or not, that are likely or bring the confirmed one about; and what mends most runs, if it does."""
     brings = {c.id for c in causes.values() if any(t.cause in c.leads_to for t in confirmed)}
-    known = [s.cause for s in [*diagnosis.suspects, *diagnosis.hidden] if s.confidence >= _WORTH or s.cause.id in brings]
+    known = [s.cause for s in [*diagnosis.suspects, *diagnosis.hidden] if _is_worth_a_run(s) or s.cause.id in brings]
     wanted = known + [causes[c] for c, _ in _GENERIC if c in brings and causes[c] not in known]
     tried = {t.spelling for t in made}
     return [

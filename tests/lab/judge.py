@@ -36,6 +36,7 @@ class Verdict:
     mutant: Mutant
     harm: float  # validation score that the fault costs
     told: list[tuple[str, float]]  # causes at warning or above with their log odds, first first
+    shown: list[tuple[str, float]]  # those, and the notes
     rules: str  # what the published thresholds say first
     right: frozenset[str] = field(default_factory=frozenset)
 
@@ -69,9 +70,11 @@ def verdicts(every: Iterable[Mutant]) -> list[Verdict]:
             recording = codec.load(m.file("jsonl"))
         except NndoctorError:
             continue
-        told = [(s.cause.id, _odds(s.confidence)) for s in diagnose(recording).suspects if s.severity != "note"]
+        suspects = diagnose(recording).suspects
+        shown = [(s.cause.id, _odds(s.confidence)) for s in suspects]
+        told = [pair for pair, s in zip(shown, suspects, strict=True) if s.severity != "note"]
         score = result["score"] if result["score"] is not None else 0.0
-        out.append(Verdict(m, base - max(score, 0.0), told, _published(recording), frozenset({m.operator.cause, *m.operator.accept})))
+        out.append(Verdict(m, base - max(score, 0.0), told, shown, _published(recording), frozenset({m.operator.cause, *m.operator.accept})))
     return out
 
 
@@ -112,8 +115,8 @@ def calibrated(every: Sequence[Verdict]) -> list[tuple[float, bool]]:
 
 
 def _first(every: Iterable[Verdict]) -> list[tuple[float, bool]]:
-    """Log odds of what is told first, and whether it is right; of runs that are sick or healthy for certain."""
-    return [(v.told[0][1], v.sick and v.found(1)) for v in every if v.told and (v.sick or v.healthy)]
+    """Log odds of what is shown first, a note included, and whether it is right; of runs that are sick or healthy for certain."""
+    return [(v.shown[0][1], v.sick and v.shown[0][0] in v.right) for v in every if v.shown and (v.sick or v.healthy)]
 
 
 def calibration_error(known: Sequence[tuple[float, bool]]) -> float:
@@ -147,6 +150,7 @@ def report(every: Sequence[Verdict]) -> str:
         f"top-1 {_share(v.found(1) for v in sick)}   top-3 {_share(v.found(3) for v in sick)}   causes told {np.mean([len(v.told) for v in sick]):.2f}",
         f"told of runs without a fault {_share(bool(v.told) for v in harmless)}   of faults that do no harm {_share(bool(v.told) for v in healthy if v.mutant.operator.cause)}",
         f"expected calibration error {calibration_error(_plain(every)):.3f} as it is, {calibration_error(calibrated(every)):.3f} calibrated on other bases",
+        f"verdicts that another seed turns {_share(_flips(every))}, first answers {_share(_flips(every, by_cause=True))}",
         f"best constant answer ({constant[0]}) {constant[1] / len(sick):.0%}",
         f"published thresholds: top-1 {_share(v.rules in v.right for v in sick)}, told of runs without a fault {_share(bool(v.rules) for v in harmless)}",
         "", "wrong first answers",
@@ -156,6 +160,16 @@ def report(every: Sequence[Verdict]) -> str:
     lines += ["", *(f"  alarm {v.mutant.name}: {v.told[0][0]} ({v.harm:+.2f})" for v in healthy if v.told)]
     lines += ["", *(f"  miss {v.mutant.name}: {[c for c, _ in v.told[:3]]} ({v.harm:+.2f})" for v in sick if not v.found(1))]
     return "\n".join(lines)
+
+
+def _flips(every: Iterable[Verdict], by_cause: bool = False) -> list[bool]:
+    """Of each mutant whose seeds are all sick or all unharmed, whether they were told apart: sick from healthy, or by the first cause."""
+    groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+    for v in every:
+        groups[v.mutant.base.name, v.mutant.operator.name].append(v)
+    alike = [vs for vs in groups.values() if len(vs) > 1 and (all(v.sick for v in vs) or all(v.healthy for v in vs))]
+    said = [[(v.told[0][0] if by_cause and v.told else bool(v.told)) for v in vs] for vs in alike]
+    return [answer != Counter(answers).most_common(1)[0][0] for answers in said for answer in answers]
 
 
 def _plain(every: Sequence[Verdict]) -> list[tuple[float, bool]]:

@@ -56,7 +56,7 @@ def test_a_run_that_fails_for_no_known_reason_is_tried() -> None:
 def test_a_doubtful_run_is_tried_for_what_it_is_suspected_of() -> None:
     """A cure that works makes it sick; where none does, it is as healthy as it was called, for the reasons that were given."""
     doubted = replace(
-        sick(suspect("dying-relu", 0.2, "note"), hidden=(suspect("lr-too-high", 0.18), suspect("lr-too-low", 0.1)), accuracy=0.25, failing=False),
+        sick(suspect("dying-relu", 0.45, "note"), hidden=(suspect("lr-too-high", 0.42), suspect("lr-too-low", 0.1)), accuracy=0.25, failing=False),
         verdict="healthy", doubtful=True, reasons=["It learns, slowly."],
     )  # fmt: skip
 
