@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 import numpy as np
 
-from nndoctor.record.model import Features, Link, OptimizerInfo, ParameterInfo, Place
+from nndoctor.record.model import Features, ParameterInfo, Place
 from nndoctor.symptoms.model import Symptom, SymptomInfo
+from nndoctor.symptoms.objective import is_leaf, is_rebuilt, made_anew
 from nndoctor.symptoms.view import View, is_norm
 
 INFO = (
@@ -18,27 +18,16 @@ INFO = (
     SymptomInfo("optimizer-idle", "loop", "An optimiser was built and never steps, though the loss reaches what it holds."),
     SymptomInfo("cleared-before-step", "loop", "Gradients are cleared after backward and before the step that should use them.", 0.5, "Share of backward calls (or steps) lost."),
     SymptomInfo("parameters-outside-optimizer", "loop", "Parameters that the loss reaches are in no optimiser that steps.", 0.02, "Their share of the reached numbers."),
-    SymptomInfo("loss-rebuilt", "loop", "The loss is computed from a tensor that is made anew in each step, and its gradient ends there."),
     SymptomInfo("optimizer-holds-strangers", "loop", "The optimiser holds parameters that the loss does not reach.", 0.5, "Their share of what it holds."),
     SymptomInfo("frozen-parameters", "loop", "Parameters of the model have requires_grad off.", 0.02, "Their share of the model's numbers."),
     SymptomInfo("frozen-from-scratch", "loop", "Frozen, or left out of the optimiser, while still at a fresh random initialisation.", 0.3, "Share of the frozen numbers whose distribution is that of a standard initialisation."),
-    SymptomInfo("maximises", "loop", "The optimiser is told to maximise."),
     SymptomInfo("same-batch", "loop", "Every step sees the same few samples of a larger data set.", 4.0, "Samples of the loader's data set, or of a validation pass where rows are taken by hand, over the different ones that were trained on."),
-    SymptomInfo("likelihood-minimised", "loop", "A log-likelihood is lowered.", 0.0, "Level of the loss: the logarithm of a probability is below zero, its negative above."),
-    SymptomInfo("loss-below-floor", "loop", "A loss that is never negative by its definition is negative where backward begins.", 0.0, "Level of the loss: squared errors and cross-entropies are sums of what is above zero, so that somebody changed the sign.", fact=True),
     SymptomInfo("accumulates-unscaled", "loop", "Several backward calls of the same loss add up to one step, and nothing divides by their number.", 2.0, "Backward calls a step; two already double the step of SGD."),
     SymptomInfo("evaluates-in-training-mode", "loop", "Validation runs with model.training on, and layers that mind are among them.", 0.5, "Share of the validation passes."),
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
-_COME_AND_GO = 3  # tensors of one name
 _STRANGE = 0.7  # deviations; a batch of eight rows like the others strays by 0.35, one of a single class by about 1
 _THINS = 0.2  # share of units that dropout leaves out, from which validation under it is plainly worse
-_ABOVE_ZERO = frozenset({
-    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "cross_entropy", "binary_cross_entropy_with_logits",
-})  # fmt: skip
-_LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log", "Logsumexp"})
-# What leaves the sign of its input as it is.
-_SUMMING = frozenset({"Mean", "Sum", "Add", "Div", "Gather", "Index", "Select", "Squeeze", "Unsqueeze", "View", "Reshape", "ReshapeAlias", "UnsafeView", "Diagonal", "Stack", "Cat"})
 
 
 def gradients_carried(view: View) -> Symptom | None:
@@ -110,7 +99,7 @@ def cleared_before_step(view: View) -> Symptom | None:
     limit = view.thresholds.get("cleared-before-step", 0.5)
     steps = [s for s in view.steps_seen if s.optimizers]
     end = view.recording.end
-    if len(steps) < 3 or end is None or end.backwards == 0 or _is_leaf(view):
+    if len(steps) < 3 or end is None or end.backwards == 0 or is_leaf(view):
         return None
     where = view.recording.call("zero_grad")
     place = where.place if where else None
@@ -180,51 +169,10 @@ def _moments(p: ParameterInfo) -> tuple[object, ...]:
     return (*p.shape, p.mean, p.std, p.max_abs, p.fourth)
 
 
-def made_anew(view: View) -> list[ParameterInfo]:
-    """Leaves that the loss reaches and that come and go: tensors of one name and shape, of which each step has another."""
-    loose = [view.parameters[i] for i in view.reached - view.optimised if i in view.parameters and not view.parameters[i].module]
-    # Of those that have no name of their own, each is seen once.
-    often = Counter(i for g in view.graphs for i in set(g.reached))
-    loose = [p for p in loose if p.name and (not _is_nameless(p) or often[p.index] == 1)]
-    kinds = Counter(_kind(p) for p in loose)
-    return [p for p in loose if kinds[_kind(p)] >= _COME_AND_GO]
-
-
-def _is_nameless(p: ParameterInfo) -> bool:
-    return p.name.startswith(f"parameter {p.index} ")
-
-
-def _kind(p: ParameterInfo) -> tuple[str, tuple[int, ...]]:
-    return "" if _is_nameless(p) else p.name, tuple(p.shape)
-
-
-def _is_leaf(view: View) -> bool:
-    """Whether every loss that backward was called on is its own beginning."""
-    return bool(view.recording.graphs) and not any(g.ops for g in view.recording.graphs)
-
-
-def _is_rebuilt(view: View) -> bool:
-    """Whether all that the loss reaches comes and goes, and nothing of what is optimised is among it."""
-    return bool(made_anew(view)) and bool(view.optimised) and not view.reached & view.optimised
-
-
-def loss_rebuilt(view: View) -> Symptom | None:
-    """`torch.tensor([x.item() for x in ...], requires_grad=True)`."""
-    if _is_leaf(view):
-        place = view.place_of("backward")
-        return Symptom("loss-rebuilt", "backward is called on a tensor that no differentiable operation has made: nothing leads from it to the model.", 1.0, None, 1.0, "", place)
-    anew = made_anew(view)
-    if not _is_rebuilt(view):
-        return None
-    name, place = "a leaf of its own" if _is_nameless(anew[0]) else anew[0].name, anew[0].place
-    text = f"The loss ends at {name}, a tensor of shape {anew[0].shape} that is made anew in each step and takes its own gradient: none goes on to what the optimiser holds."
-    return Symptom("loss-rebuilt", text, float(len(anew)), None, 1.0, "", place)
-
-
 def optimizer_holds_strangers(view: View) -> Symptom | None:
     """What it holds has nothing to do with the loss."""
     limit = view.thresholds.get("optimizer-holds-strangers", 0.5)
-    if not view.reached or _is_rebuilt(view):
+    if not view.reached or is_rebuilt(view):
         return None
     worst: Symptom | None = None
     live = {view.parameters[i].model for i in view.reached if i in view.parameters}
@@ -329,57 +277,6 @@ def eval_mode(view: View) -> Symptom | None:
     return Symptom("eval-mode", text, off, limit, (0.6 + 0.4 * off) if harmful else 0.5, minding[0].module, view.place_of("eval"))
 
 
-def maximises(view: View) -> Symptom | None:
-    """maximize=True in a group that steps, of an objective that is no likelihood: that is meant to rise."""
-    o = _climber(view)
-    if o is None or _likelihood(view) is not None:
-        return None
-    return Symptom("maximises", f"{o.type} was built with maximize=True: it climbs the loss.", 1, 0, 1.0, "", o.place)
-
-
-def likelihood_minimised(view: View) -> Symptom | None:
-    """Log-probabilities are summed up or averaged, nothing changes their sign, and the loss is negative."""
-    limit = view.thresholds.get("likelihood-minimised", 0.0)
-    if view.first is None or view.last is None or max(view.first, view.last) >= limit or _climber(view) is not None:
-        return None
-    link = _likelihood(view)
-    if link is None:
-        return None
-    text = f"The loss is a sum of log-probabilities ({link.op}) without a minus: it was {view.first:.4g} at first, and lowering it makes them less likely."
-    return Symptom("likelihood-minimised", text, view.last, limit, 1.0, "", link.place)
-
-
-def loss_below_floor(view: View) -> Symptom | None:
-    """One term, of targets that the function is made for, by which layers are trained: who attacks an input climbs on purpose."""
-    limit = view.thresholds.get("loss-below-floor", 0.0)
-    loss, labels = view.main_loss, view.labels
-    if loss is None or labels is None or loss.function not in _ABOVE_ZERO or not view.single_term or view.first is None or view.last is None:
-        return None
-    fitting = labels.task in ("classes", "real") or ((labels.min or 0.0) >= 0 and (labels.max or 0.0) <= 1)
-    if not fitting or max(view.first, view.last) >= limit or not any(p.index in view.optimised for p in view.weights()):
-        return None
-    text = f"{loss.function} is never below zero, and the loss that backward is called on goes from {view.first:.4g} to {view.last:.4g}: its sign was changed."
-    return Symptom("loss-below-floor", text, view.last, limit, 1.0, "", loss.place)
-
-
-def _likelihood(view: View) -> Link | None:
-    """The logarithm of which the objective is a sum or a mean, nothing changing its sign; None where it is something else."""
-    chain = view.graph.chain if view.graph is not None else []
-    for i, link in enumerate(chain):
-        if link.op in _LOGARITHMS:
-            # log(1 - p) and logsigmoid(-x) are what a generator lowers.
-            turned = link.op != "Logsumexp" and any(n.op in ("Rsub", "Sub", "Neg") for n in chain[i + 1 : i + 3])
-            return None if turned else link
-        if link.op not in _SUMMING:
-            return None
-    return None
-
-
-def _climber(view: View) -> OptimizerInfo | None:
-    """The first optimiser that was built with maximize=True."""
-    return next((o for o in view.recording.optimizers if any(g.settings.get("maximize") is True for g in o.groups)), None)
-
-
 def same_batch(view: View) -> Symptom | None:
     """A loader of many samples that yields the same few, or rows taken by hand that are the same in every step.
 
@@ -454,6 +351,6 @@ def evaluates_in_training_mode(view: View) -> Symptom | None:
 
 
 DETECTORS = (
-    gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, loss_rebuilt, optimizer_holds_strangers,
-    frozen_parameters, frozen_from_scratch, maximises, same_batch, likelihood_minimised, loss_below_floor, accumulates_unscaled, evaluates_in_training_mode, eval_mode,
+    gradients_carried, no_backward, no_step, optimizer_idle, cleared_before_step, parameters_outside_optimizer, optimizer_holds_strangers,
+    frozen_parameters, frozen_from_scratch, same_batch, accumulates_unscaled, evaluates_in_training_mode, eval_mode,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -28,6 +28,7 @@ from nndoctor.record.model import (
     Step,
     TrainingRows,
 )
+from nndoctor.symptoms.measures import beyond_chance, binary_entropy, entropy, largest_share, late_count, late_mean
 
 Array = np.ndarray[Any, Any]
 HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
@@ -230,11 +231,11 @@ class View:
         if loss is None or labels is None or not self.single_term or loss.settings.get("weighted"):
             return None
         if labels.task in ("classes", "probabilities") and self.is_classification and labels.counts and loss.function in LOG_LOSSES:
-            return _entropy(labels.counts, float(loss.settings.get("label_smoothing", 0.0) or 0.0), labels.classes)
+            return entropy(labels.counts, float(loss.settings.get("label_smoothing", 0.0) or 0.0), labels.classes)
         if labels.task == "binary" and set(labels.counts) <= {"0", "1"} and loss.function in LOG_LOSSES:
-            return _entropy(labels.counts, 0.0, 2)
+            return entropy(labels.counts, 0.0, 2)
         if labels.task == "multilabel" and loss.function in LOG_LOSSES and labels.mean:
-            return float(np.mean([_binary_entropy(p) for p in labels.mean]))
+            return float(np.mean([binary_entropy(p) for p in labels.mean]))
         if labels.task == "real" and loss.function in _SQUARED and labels.std:
             return float(np.mean(np.square(labels.std))) or None
         return None
@@ -246,17 +247,17 @@ class View:
         """Accuracy of always naming the most frequent class."""
         if self.labels is None or not self.is_classification or not self.labels.counts:
             return None
-        return _share(self.labels.counts)
+        return largest_share(self.labels.counts)
 
     @cached_property
     def accuracy(self) -> float | None:
         """Training accuracy over the last third of the sampled steps."""
-        return _late([s.accuracy for s in self.samples])
+        return late_mean([s.accuracy for s in self.samples])
 
     @cached_property
     def r2(self) -> float | None:
         """R2 on training batches over the last third of the sampled steps (median: one bad batch is no verdict)."""
-        return _late([s.r2 for s in self.samples], np.median)
+        return late_mean([s.r2 for s in self.samples], np.median)
 
     @cached_property
     def skill(self) -> float | None:
@@ -268,8 +269,8 @@ class View:
         found: list[float] = []
         if self.constant and self.last is not None and self.last >= 0 and self.labels is not None and self.labels.task != "real":
             found.append(1.0 - self.last / self.constant)
-        enough = self.batch is None or _late_count([s.accuracy for s in self.samples]) * self.batch >= _FEW_ROWS
-        if self.is_classification and (enough or not found) and (known := _beyond(self.accuracy, self.chance)) is not None:
+        enough = self.batch is None or late_count([s.accuracy for s in self.samples]) * self.batch >= _FEW_ROWS
+        if self.is_classification and (enough or not found) and (known := beyond_chance(self.accuracy, self.chance)) is not None:
             found.append(known)
         if (fair := self._fair) is not None:
             found.append(fair)
@@ -284,8 +285,8 @@ class View:
         """Where the loss weighs its classes: the accuracy in which all of them count the same, on the scale of `skill`."""
         if not self.is_classification or self.labels is None or self.main_loss is None or not self.main_loss.settings.get("weighted"):
             return None
-        balanced = _late([s.balanced for s in self.samples])
-        return _beyond(balanced, 1.0 / max(len(self.labels.counts), 2))
+        balanced = late_mean([s.balanced for s in self.samples])
+        return beyond_chance(balanced, 1.0 / max(len(self.labels.counts), 2))
 
     @cached_property
     def fall(self) -> float:
@@ -373,7 +374,7 @@ class View:
     def validation_skills(self) -> list[float]:
         """`skill` of each validation pass whose score is known."""
         if self.is_classification:
-            return [s for e in self.evaluations if (s := _beyond(e.accuracy, _share(e.labels) if e.labels else self.chance)) is not None]
+            return [s for e in self.evaluations if (s := beyond_chance(e.accuracy, largest_share(e.labels) if e.labels else self.chance)) is not None]
         found = [e.r2 for e in self.evaluations if e.r2 is not None]
         if found or self.main_loss is None or self.main_loss.function not in _SQUARED or not self.constant:
             return found
@@ -381,7 +382,7 @@ class View:
 
     def sample_skill(self, sample: Sample) -> float | None:
         """`skill` of the training batch of one look."""
-        return _beyond(sample.accuracy, self.chance) if self.is_classification else sample.r2
+        return beyond_chance(sample.accuracy, self.chance) if self.is_classification else sample.r2
 
     # --- parameters -------------------------------------------------------------------------------------------
 
@@ -489,43 +490,3 @@ class View:
 def is_norm(p: ParameterInfo) -> bool:
     """Whether a parameter belongs to a normalisation layer."""
     return any(word in p.module_type for word in NORM_TYPES)
-
-
-def _entropy(counts: dict[str, int], smoothing: float, classes: int | None) -> float | None:
-    total = sum(counts.values())
-    if not total:
-        return None
-    width = max(classes or 0, len(counts))
-    p = np.zeros(width)
-    p[: len(counts)] = np.array(list(counts.values()), dtype=np.float64) / total
-    p = (1 - smoothing) * p + smoothing / width
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum()) or None
-
-
-def _binary_entropy(p: float) -> float:
-    p = min(max(p, 1e-12), 1 - 1e-12)
-    return -(p * math.log(p) + (1 - p) * math.log(1 - p))
-
-
-def _share(counts: Mapping[str, int]) -> float:
-    """Share of the most frequent class."""
-    return max(counts.values()) / max(sum(counts.values()), 1)
-
-
-def _beyond(accuracy: float | None, chance: float | None) -> float | None:
-    """An accuracy on the scale of `skill`; None where nearly every sample is of one class."""
-    return (accuracy - chance) / (1.0 - chance) if accuracy is not None and chance is not None and chance < 0.995 else None
-
-
-def _late_count(values: Sequence[float | None]) -> int:
-    """How many values `_late` looks at."""
-    return max(3, sum(v is not None for v in values) // 3)
-
-
-def _late(values: list[float | None], mean: Any = np.mean) -> float | None:
-    """Over the last third of the known values; None where none of them is of the run's second half."""
-    known = [(i, v) for i, v in enumerate(values) if v is not None and math.isfinite(v)]
-    if not known or known[-1][0] < len(values) // 2:
-        return None
-    return float(mean([v for _, v in known[-_late_count([v for _, v in known]) :]]))

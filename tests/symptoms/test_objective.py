@@ -1,0 +1,147 @@
+"""What backward is called on: each symptom where it holds, and the loss that looks like it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nndoctor.record.model import (
+    Link,
+    ParameterInfo,
+    Recording,
+)
+from tests.symptoms.build import (
+    BACKWARD,
+    LOSS,
+    OPTIMIZER,
+    STEPPED,
+    change,
+    healthy,
+    lacks,
+    links,
+    regression,
+    symptom_of,
+)
+
+
+def by_hand(first: float, *ops: str) -> Recording:
+    """A run whose loss goes through these operations, and doubles."""
+    recording = healthy([first * (1 + i / 100) for i in range(100)])
+    recording.graphs[0].chain = [Link(op, BACKWARD) for op in ops]
+    return recording
+
+
+def test_an_optimiser_that_climbs() -> None:
+    """The line is that of the optimiser."""
+    r = healthy()
+    r.optimizers[0].groups[0].settings["maximize"] = True
+
+    s = symptom_of(r, "maximises")
+
+    assert (1, OPTIMIZER) == (s.value, s.place)
+    assert "Adam was built with maximize=True" in s.text
+
+
+def test_an_optimiser_that_descends() -> None:
+    """It says so, or says nothing."""
+    r = healthy()
+    r.optimizers[0].groups[0].settings["maximize"] = False
+
+    assert lacks(r, "maximises")
+    assert lacks(healthy(), "maximises")
+
+
+def test_log_probabilities_without_a_minus() -> None:
+    """Picked, averaged, and below zero; the line is that of the logarithm."""
+    r = by_hand(-1.0, "Mean", "Squeeze", "Gather", "LogSoftmax", "Addmm")
+
+    s = symptom_of(r, "likelihood-minimised")
+
+    assert "a sum of log-probabilities (LogSoftmax) without a minus: it was -1 at first" in s.text
+    assert BACKWARD == s.place
+    assert lacks(r, "likelihood-minimised", limit=-5.0)
+
+
+@pytest.mark.parametrize(
+    ("why", "recording"),
+    [
+        ("the minus is there", by_hand(1.0, "Neg", "Mean", "LogSoftmax")),
+        ("somebody changes its sign unseen", by_hand(-1.0, "Neg", "Mean", "LogSoftmax")),
+        ("weighted by an advantage", by_hand(-1.0, "Mean", "Mul", "LogSoftmax")),
+        ("what a generator lowers", by_hand(-1.0, "Mean", "Log", "Rsub", "Sigmoid")),
+        ("a density may be above one", by_hand(-1.0, "Mean", "Sub", "Pow")),
+    ],
+)
+def test_negative_losses_that_are_right(why: str, recording: Recording) -> None:
+    """A negative loss alone says nothing."""
+    assert lacks(recording, "likelihood-minimised"), why
+
+
+def test_a_tensor_that_is_made_anew_takes_the_gradient() -> None:
+    """Five leaves of one name that the loss reaches, and nothing that the optimiser holds; such leaves beside it are no loss cut off."""
+    r = healthy()
+    first = len(r.parameters)
+    r.parameters += [ParameterInfo(first + i, "scores", [32], "float32", True, place=STEPPED) for i in range(5)]
+    beside = replace(r, graphs=[replace(g, reached=[*g.reached, first]) for g in r.graphs])
+    for g in r.graphs:
+        g.reached = list(range(first, first + 5))
+
+    s = symptom_of(r, "loss-rebuilt")
+
+    assert (5.0, STEPPED) == (s.value, s.place)
+    assert lacks(r, "parameters-outside-optimizer")
+    assert lacks(beside, "loss-rebuilt")
+
+
+def test_leaves_without_a_name_that_come_once_each() -> None:
+    """`output.argmax(1).float().requires_grad_()`: each graph ends at another one; those that are there in each are somebody's weights."""
+    r, kept = healthy(), healthy()
+    first = len(r.parameters)
+    for made in (r, kept):
+        made.parameters += [ParameterInfo(first + i, f"parameter {first + i} [32]", [32], "float32", True) for i in range(4)]
+    r.graphs = [replace(r.graphs[0], step=i + 1, reached=[first + i]) for i in range(4)]
+    kept.graphs = [replace(kept.graphs[0], step=i + 1, reached=list(range(first, first + 4))) for i in range(4)]
+
+    assert "ends at a leaf of its own, a tensor of shape [32]" in symptom_of(r, "loss-rebuilt").text
+    assert lacks(r, "optimizer-holds-strangers")
+    assert lacks(r, "parameters-outside-optimizer")
+    assert lacks(kept, "loss-rebuilt")
+
+
+def test_a_squared_error_below_zero_has_another_sign() -> None:
+    """Sums of several terms may be negative, and so may a policy's loss; who moves an input climbs on purpose."""
+    r, terms, likelihood, attack = (regression([-0.5 - 0.01 * i for i in range(100)]) for _ in range(4))
+    terms.graphs[0].losses = [0, 1]
+    likelihood.losses[0].function = "nll_loss"
+    attack.optimizers[0].groups[0].parameters = [99]
+
+    s = symptom_of(r, "loss-below-floor")
+
+    assert "mse_loss is never below zero, and the loss that backward is called on goes from -0.5 to -1.4" in s.text
+    assert (LOSS, True) == (s.place, s.value is not None and s.value < -1)
+    assert lacks(r, "loss-below-floor", limit=-10.0)
+    assert lacks(terms, "loss-below-floor")
+    assert lacks(likelihood, "loss-below-floor")
+    assert lacks(attack, "loss-below-floor")
+    assert lacks(regression(), "loss-below-floor")
+
+
+def test_a_loss_that_no_operation_has_made() -> None:
+    """`loss.requires_grad_()` on a number: the graph is empty, and that no gradient came is no fault of the order of the calls."""
+    r = healthy()
+    r.graphs = [replace(r.graphs[0], ops={}, reached=[], chain=[], losses=[])]
+    change(r.steps, wasted=1)
+
+    assert "no differentiable operation has made" in symptom_of(r, "loss-rebuilt").text
+    assert lacks(r, "cleared-before-step")
+
+
+def test_the_likelihood_of_a_mixture_is_one() -> None:
+    """The logarithm of a sum; what is subtracted below it belongs to the components. Of a logarithm alone, 1 - p may be meant."""
+    r, generator = (healthy([-1.0 - 0.1 * i for i in range(100)]) for _ in range(2))
+    r.graphs[0].chain = links("Mean", "Logsumexp", "Add", "Sub", "Addmm")
+    generator.graphs[0].chain = links("Mean", "Log", "Rsub", "Sigmoid", "Addmm")
+
+    assert "(Logsumexp) without a minus" in symptom_of(r, "likelihood-minimised").text
+    assert lacks(generator, "likelihood-minimised")
