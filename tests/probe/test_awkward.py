@@ -188,7 +188,6 @@ def test_a_target_that_is_given_first_is_a_target(tmp_path: Path, monkeypatch: p
     ("score", "known"),
     [
         ("F.cross_entropy(out, y); (y == out.argmax(1)).sum()", True),
-        ("(y == out.argmax(dim=1, keepdim=True).squeeze(1)).float().mean()", True),
         ("(torch.max(out, 1)[1].view_as(y) == y).sum()", True),
         ("(y == torch.tensor(out.numpy().argmax(1))).sum()", False),
     ],
@@ -245,20 +244,20 @@ def test_one_unit_that_answers_for_many_places(tmp_path: Path, monkeypatch: pyte
     assert [task] == [labels.task for labels in recording.labels]
 
 
-@pytest.mark.parametrize("bend", ["1 / (1 + torch.exp(-x))", "(1 + (-x).exp()).reciprocal()", "torch.ones(1).div(1 + torch.exp(-x))"])
-def test_a_sigmoid_that_is_written_out_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bend: str) -> None:
+def test_a_sigmoid_that_is_written_out_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its quotient is the site; a reciprocal of something else is none."""
     monkeypatch.chdir(tmp_path)
-    net = f"""
+    net = """
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)])
 
     def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-            x = {bend}
+        first, second, third = self.layers
+        x = 1 / (1 + torch.exp(-first(x)))
+        x = (1 + (-second(x)).exp()).reciprocal()
+        x = torch.ones(1).div(1 + torch.exp(-third(x)))
         return x / (1 + x * x)
 
 model = Net()
