@@ -15,6 +15,7 @@ import nndoctor.knowledge
 from nndoctor.knowledge.page import Mistakes, read_page
 
 FILE = Path(nndoctor.knowledge.__file__).with_name("calibration.yaml")
+_LEAST = 1e-6  # confidence that has finite odds
 _MOST = 50.0  # log odds beyond which exp would overflow
 
 
@@ -30,12 +31,13 @@ class Calibration:
         return 1.0 / (1.0 + math.exp(-max(min(self.slope * odds + self.offset, _MOST), -_MOST)))
 
     def odds(self, confidence: float) -> float:
-        """The log odds that have this confidence, which lies between 0 and 1."""
+        """The log odds that have this confidence, from 0 to 1; certainty counts as one in a million."""
+        confidence = min(max(confidence, _LEAST), 1.0 - _LEAST)
         return (math.log(confidence / (1.0 - confidence)) - self.offset) / self.slope
 
     def unfitted(self, confidence: float) -> float:
         """What a confidence was before it was fitted: the log odds taken at their word. Rules count by this."""
-        return Calibration().confidence(self.odds(min(max(confidence, 1e-6), 1.0 - 1e-6)))
+        return Calibration().confidence(self.odds(confidence))
 
 
 @cache

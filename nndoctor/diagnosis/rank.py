@@ -134,7 +134,7 @@ def _by_family(suspects: list[Suspect], trials: list[Trial]) -> list[Suspect]:
     favoured = ("data", "optimization") if control.reached >= _MEMORISED else ("model", "loss", "loop")
 
     def odds(s: Suspect) -> float:
-        return shipped().odds(min(max(s.confidence, 1e-6), 1 - 1e-6)) + (math.log(2) if s.cause.stage in favoured else 0.0)
+        return shipped().odds(s.confidence) + (math.log(2) if s.cause.stage in favoured else 0.0)
 
     return sorted(suspects, key=odds, reverse=True)
 

@@ -32,7 +32,6 @@ class _Pass:
     output: int = 0  # storage address of the last output: its views are recognised by it
     rows: int = 0
 
-
     def take_value(self) -> None:
         """The last number of a line is the one that it came to."""
         if self.value is not None and len(self.values) < 5000:
@@ -180,8 +179,10 @@ def _count_classes(now: _Pass, ignored: int) -> None:
     """What was predicted, and what was right. Of two sides of a comparison that is known to be neither, the labels are the more various."""
     sides: tuple[dict[str, int], dict[str, int]] = {}, {}
     for pair in now.sides:
-        for counts, values in zip(sides, pair, strict=True):
-            stats.tally(counts, stats.array(values)[stats.array(pair[1]) != ignored] if now.known else stats.array(values))
+        guess, target = map(stats.array, pair)
+        kept = target != ignored if now.known else slice(None)
+        stats.tally(sides[0], guess[kept])
+        stats.tally(sides[1], target[kept])
     if now.known:
         now.record.predicted, now.record.labels = sides
     else:

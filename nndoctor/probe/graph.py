@@ -96,6 +96,12 @@ def inputs_of(node: Node) -> list[Node]:
     return [n for n, _ in node.next_functions if n is not None]
 
 
+def _only_input(node: Node) -> Node | None:
+    """The one node that made an operation's input; None where there are several, or none."""
+    following = inputs_of(node)
+    return following[0] if len(following) == 1 else None
+
+
 def is_leaf(node: Node) -> bool:
     """Whether a node is a parameter's entry to the graph."""
     return hasattr(node, "variable")
@@ -109,25 +115,21 @@ def is_sigmoid(node: Node | None) -> bool:
     for ops in wanted:
         if node is None or is_leaf(node) or op_of(node) not in ops:
             return False
-        following = inputs_of(node)
-        if len(following) != 1:
-            return False
-        node = following[0]
-    return True
+        node = _only_input(node)
+    return node is not None
 
 
-def leaf_of(node: Node) -> Tensor | None:
+def leaf_of(node: Node | None) -> Tensor | None:
     """The parameter that a node is, or is a view or cast of."""
     for _ in range(6):
+        if node is None:
+            return None
         if is_leaf(node):
             variable: Tensor = node.variable
             return variable
         if op_of(node) not in _SHAPE:
             return None
-        following = inputs_of(node)
-        if len(following) != 1:
-            return None
-        node = following[0]
+        node = _only_input(node)
     return None
 
 

@@ -37,6 +37,11 @@ def _rectified(view: View) -> list[Site]:
     return [s for s in view.recording.sites if s.dead_end is not None and s.units > 1]
 
 
+def _inputs_alike(view: View) -> bool:
+    f = view.features
+    return f is not None and f.between is not None and f.between == 0
+
+
 def _one_by_one(view: View) -> bool:
     """Whether a batch is one sample, which differs from no other."""
     return view.batch is not None and view.batch < 2
@@ -89,8 +94,7 @@ def squashed_signal(view: View) -> Symptom | None:
         ratios = [a.spread / _rms(a) for a in seen[:5] if _rms(a) > 0 and a.spread is not None]
         if site in hidden and len(ratios) >= 2:
             worst = min(worst, (float(np.median(ratios)), site))
-    f = view.features
-    if not worst[0] < limit or _one_by_one(view) or (f is not None and f.between is not None and f.between == 0):
+    if not worst[0] < limit or _one_by_one(view) or _inputs_alike(view):
         return None
     text = f"From the first steps on the outputs of {worst[1]} ({hidden[worst[1]].function}) differ between samples by {worst[0]:.1%} of their size only."
     return Symptom("squashed-signal", text, worst[0], limit, min(1.0, 0.4 + 0.4 * math.log10(limit / max(worst[0], 1e-6))), worst[1], hidden[worst[1]].place)
@@ -107,8 +111,7 @@ def signal_collapses(view: View) -> Symptom | None:
         ratios = [(a.spread or 0.0) / _rms(a) for a in seen[: max(3, len(seen) // 2)] if _rms(a) > 0 and a.spread is not None]
         if site in hidden and len(ratios) >= 2:
             worst = min(worst, (float(np.median(ratios)), site))
-    f = view.features
-    if worst[0] >= limit or _one_by_one(view) or (f is not None and f.between is not None and f.between == 0):
+    if worst[0] >= limit or _one_by_one(view) or _inputs_alike(view):
         return None
     text = f"The outputs of {worst[1]} differ between samples by {worst[0]:.2%} of their size only."
     return Symptom("signal-collapses", text, worst[0], limit, min(1.0, 0.4 + 0.4 * math.log10(limit / max(worst[0], 1e-6))), worst[1], hidden[worst[1]].place)
@@ -120,8 +123,8 @@ def norm_erases(view: View) -> Symptom | None:
     From there on all is alike, up to the output: a branch whose input is the same for all samples is no loss.
     """
     limit = view.thresholds.get("norm-erases", 1e-3)
-    f, seen = view.features, _by_site(view)
-    if f is not None and f.between is not None and f.between == 0:
+    seen = _by_site(view)
+    if _inputs_alike(view):
         return None
     known: list[tuple[Site, float]] = []
     for site in sorted(view.recording.sites, key=lambda s: s.order):

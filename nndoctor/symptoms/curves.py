@@ -249,7 +249,8 @@ def _falls_since(view: View, step: int) -> bool:
     """Whether the training loss is lower at the end than it was about a step: where a term of the loss gains weight, both rise."""
     at = min(max(step - view.since + 1, 0), len(view.losses) - 1)
     about = view.losses[max(0, at - view.tenth) : at + view.tenth]
-    return view.last is not None and bool(np.isfinite(about).any()) and view.last < float(np.nanmean(about[np.isfinite(about)]))
+    about = about[np.isfinite(about)]
+    return view.last is not None and len(about) > 0 and view.last < float(about.mean())
 
 
 DETECTORS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -71,15 +72,22 @@ def minority_ignored(view: View) -> Symptom | None:
     return _missed_in_training(view, labels) or _missed_in_validation(view, labels)
 
 
+def _missed(view: View, labels: Labels, expected: Mapping[str, float], predicted: Mapping[str, int]) -> tuple[str, list[str]]:
+    """The class that is commonest in training, and the others that should come up so often and hardly do, while that one nearly always does."""
+    common = max(labels.counts, key=lambda k: labels.counts[k])
+    missed = [k for k, e in expected.items() if k != common and e >= _FEW_OF_A_CLASS and predicted.get(k, 0) < 0.15 * e]
+    return common, missed if predicted.get(common, 0) / sum(predicted.values()) >= (view.chance or 0.0) else []
+
+
 def _missed_in_validation(view: View, labels: Labels) -> Symptom | None:
     """Where rare classes are no rarer than the others, that nobody names them shows best."""
     last = next((e for e in reversed(view.evaluations) if e.labels and e.predicted), None)
-    if last is None or view.chance is None:
+    if last is None:
         return None
-    common = max(labels.counts, key=lambda k: labels.counts[k])
-    there = {k: n for k, n in last.labels.items() if k != common and k in labels.counts and n >= _FEW_OF_A_CLASS}
-    missed = [k for k in there if last.predicted.get(k, 0) < 0.15 * there[k]]
-    if not missed or last.predicted.get(common, 0) / sum(last.predicted.values()) < view.chance:
+    there = {k: n for k, n in last.labels.items() if k in labels.counts and n >= _FEW_OF_A_CLASS}
+    common, missed = _missed(view, labels, there, last.predicted)
+    there.pop(common, None)
+    if not missed:
         return None
     text = f"In validation class {', '.join(missed[:4])} occurs {sum(there[k] for k in missed)} times and is predicted {sum(last.predicted.get(k, 0) for k in missed)} times."
     return Symptom("minority-ignored", text, float(len(missed)), 0.0, len(missed) / len(there), "predictions")
@@ -87,13 +95,12 @@ def _missed_in_validation(view: View, labels: Labels) -> Symptom | None:
 
 def _missed_in_training(view: View, labels: Labels) -> Symptom | None:
     total, seen = sum(labels.predicted.values()), sum(labels.counts.values())
-    common = max(labels.counts, key=lambda k: labels.counts[k])
-    expected = {k: v / seen * total for k, v in labels.counts.items() if k != common}
-    missed = [k for k, e in expected.items() if e >= _FEW_OF_A_CLASS and labels.predicted.get(k, 0) < 0.15 * e]
-    if not missed or labels.predicted.get(common, 0) / total < (view.chance or 0.0):
+    expected = {k: v / seen * total for k, v in labels.counts.items()}
+    _, missed = _missed(view, labels, expected, labels.predicted)
+    if not missed:
         return None
     text = f"Class {', '.join(missed[:4])} should come up {sum(expected[k] for k in missed):.0f} times in the last {total} predictions and comes up {sum(labels.predicted.get(k, 0) for k in missed)} times."
-    return Symptom("minority-ignored", text, float(len(missed)), 0.0, len(missed) / max(len(expected), 1), "predictions")
+    return Symptom("minority-ignored", text, float(len(missed)), 0.0, len(missed) / max(len(expected) - 1, 1), "predictions")
 
 
 def no_signal(view: View) -> Symptom | None:
@@ -164,8 +171,7 @@ def few_samples(view: View) -> Symptom | None:
 
 def distinct_samples(view: View) -> float | None:
     """Number of different samples that the run draws from: counted where the training set was seen whole, else what the loader says."""
-    lengths = [x.length for x in view.recording.loaders if x.length]
-    known = float(max(lengths)) if lengths else None
+    known = float(max(view.lengths)) if view.lengths else None
     seen = view.trained_rows
     if seen is not None and seen.rows >= 20 and (seen.fresh <= HARDLY_NEW or seen.distinct < 0.5 * seen.rows):
         return float(seen.distinct)

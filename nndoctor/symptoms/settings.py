@@ -48,26 +48,21 @@ def bold_epsilon(settings: Mapping[str, Any]) -> float | None:
     return epsilon if isinstance(epsilon, float) and epsilon >= _BOLD_EPSILON else None
 
 
-def _samples_a_step(view: View) -> float | None:
-    sizes = [s.batch * max(1, s.backwards) for s in view.steps_seen if s.batch]
-    return float(np.median(sizes)) if sizes else None
-
-
 def _data(view: View) -> int:
     """Samples that the script trains on: what its loaders hold, or what was seen; where no sample came twice, all that came."""
-    size, f, seen = _samples_a_step(view), view.features, view.trained_rows
+    size, f, seen = view.samples_a_step, view.features, view.trained_rows
     if seen is not None:
         return seen.distinct
     if size is not None and f is not None and f.distinct >= 0.95 * f.rows:
         return int(size * len(view.steps_seen))
-    lengths = [x.length for x in view.recording.loaders if x.length and x.shuffled is not False] or [x.length for x in view.recording.loaders if x.length]
+    lengths = [x.length for x in view.recording.loaders if x.length and x.shuffled is not False] or view.lengths
     return max([*lengths, *(f.distinct for f in view.recording.features)], default=0)
 
 
 def batch_tiny(view: View) -> Symptom | None:
     """Of rows that could have come together."""
     limit = view.thresholds.get("batch-tiny", 2.0)
-    size, there = _samples_a_step(view), _data(view)
+    size, there = view.samples_a_step, _data(view)
     if size is None or size > limit or there < _MANY:
         return None
     return Symptom("batch-tiny", f"Each step sees {size:g} of some {there:,} samples: its gradient is mostly noise.", size, limit, 1.0 if size <= 1 else 0.7, "batch")
@@ -76,7 +71,7 @@ def batch_tiny(view: View) -> Symptom | None:
 def few_updates(view: View) -> Symptom | None:
     """Steps an epoch, by the loader's own figures."""
     limit = view.thresholds.get("few-updates", 4.0)
-    size, seen = _samples_a_step(view), view.trained_rows
+    size, seen = view.samples_a_step, view.trained_rows
     loader = next((x for x in view.recording.loaders if x.length and x.batch_size and size and x.batch_size * 1.01 >= size), None)
     there = loader.length if loader is not None else seen.distinct if seen is not None and seen.fresh <= HARDLY_NEW else None
     if size is None or there is None or there < _LARGE:

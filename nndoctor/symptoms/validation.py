@@ -89,11 +89,10 @@ def validation_never_learns(view: View) -> Symptom | None:
 def validation_below_first_sight(view: View) -> Symptom | None:
     """Of the model that is trained, where an epoch is long enough to have learnt something by its end."""
     limit = view.thresholds.get("validation-below-first-sight", 0.3)
-    seen, batch = view.trained_rows, [s.batch * max(1, s.backwards) for s in view.steps_seen if s.batch]
-    rows = _distinct(view)
-    if not rows or not batch or is_sorted(view):
+    seen, size, rows = view.trained_rows, view.samples_a_step, _distinct(view)
+    if not rows or size is None or is_sorted(view):
         return None
-    epoch = view.since + rows / float(np.median(batch))
+    epoch = view.since + rows / size
     looks = [score for s in view.samples if (epoch + view.since) / 2 <= s.step <= epoch and (score := view.sample_skill(s)) is not None]
     passes = [seen is None or e.model == seen.model for e in view.evaluations if e.step >= epoch * 0.9]
     if len(looks) < _FEWEST_LOOKS or not passes or not all(passes) or not view.validation_skills:
@@ -105,11 +104,16 @@ def validation_below_first_sight(view: View) -> Symptom | None:
     return Symptom("validation-below-first-sight", text, first - best, limit, float(np.clip(0.5 + first - best, 0.5, 1.0)), "validation", view.evaluations[-1].place)
 
 
+def _is_handful(view: View) -> bool:
+    """Whether a row or two more that are right would move a validation score."""
+    return min(e.samples for e in view.evaluations) < _FEWEST_ROWS
+
+
 def validation_at_chance(view: View) -> Symptom | None:
     """Of a run that had the time to learn and has learnt something, and a validation set that is no handful of rows."""
     limit = view.thresholds.get("validation-at-chance", 0.05)
     late = view.validation_skills[len(view.validation_skills) // 2 :]
-    if len(late) < _FEWEST_LOOKS or view.steps < _LONG or view.learns < _SOMETHING or min(e.samples for e in view.evaluations) < _FEWEST_ROWS or not max(late) < limit:
+    if len(late) < _FEWEST_LOOKS or view.steps < _LONG or view.learns < _SOMETHING or _is_handful(view) or not max(late) < limit:
         return None
     text = f"In the last {len(late)} validation passes the score is never better than {max(late):.2f}, while training reaches {view.learns:.2f} (0: a constant, 1: perfect)."
     return Symptom("validation-at-chance", text, max(late), limit, 1.0, "validation")
@@ -129,7 +133,7 @@ def validation_above_training(view: View) -> Symptom | None:
         return None
     known, late = float(np.mean(scores)), float(np.mean(skills[-max(2, len(skills) // 3) :]))
     gap = min(late, skills[middle]) - known
-    if min(e.samples for e in view.evaluations) < _FEWEST_ROWS or view.steps < _LONG or not gap >= limit + 2 * float(np.std(scores)) / math.sqrt(len(scores)):
+    if _is_handful(view) or view.steps < _LONG or not gap >= limit + 2 * float(np.std(scores)) / math.sqrt(len(scores)):
         return None
     text = f"Validation scores {late:.2f} and training {known:.2f} (0: a constant, 1: perfect), though nothing makes the training rows harder: their labels are worse."
     return Symptom("validation-above-training", text, gap, limit, float(np.clip(0.6 + 2 * (gap - limit), 0.6, 1.0)), "labels")
@@ -137,8 +141,8 @@ def validation_above_training(view: View) -> Symptom | None:
 
 def _is_repeated(view: View) -> bool:
     """Whether ids came in a second epoch, where rows could not be told apart; ids are hardly ever augmented."""
-    f, lengths = view.features, [x.length for x in view.recording.loaders if x.length]
-    return f is not None and f.integers and bool(lengths) and view.batch is not None and view.batch * len(view.steps_seen) > 1.5 * max(lengths)
+    f = view.features
+    return f is not None and f.integers and bool(view.lengths) and view.batch is not None and view.batch * len(view.steps_seen) > 1.5 * max(view.lengths)
 
 
 def validation_erratic(view: View) -> Symptom | None:
@@ -148,7 +152,7 @@ def validation_erratic(view: View) -> Symptom | None:
     if len(skills) < _FEWEST_PASSES or view.learns < 0.5:
         return None
     jump = float(np.median(np.abs(np.diff(skills))))
-    if min(e.samples for e in view.evaluations) < _FEWEST_ROWS or not jump >= limit:
+    if _is_handful(view) or not jump >= limit:
         return None
     text = f"The validation score jumps from pass to pass ({', '.join(f'{s:.2f}' for s in skills[-_FEWEST_PASSES:])}), while training reaches {view.learns:.2f} (0: a constant, 1: perfect)."
     return Symptom("validation-erratic", text, jump, limit, float(np.clip(0.6 + jump - limit, 0.6, 1.0)), "validation", view.evaluations[-1].place)
@@ -156,7 +160,7 @@ def validation_erratic(view: View) -> Symptom | None:
 
 def _distinct(view: View) -> int | None:
     """Samples in the training set; None where that is not known, because new rows came to the end: they may be old ones, augmented."""
-    seen, lengths = view.trained_rows, [x.length for x in view.recording.loaders if x.length]
+    seen, lengths = view.trained_rows, view.lengths
     if (seen is None or seen.fresh > HARDLY_NEW) and not lengths:
         return None
     if seen is None:

@@ -99,6 +99,17 @@ class View:
         return float(np.median(sizes)) if sizes else None
 
     @cached_property
+    def samples_a_step(self) -> float | None:
+        """Samples of the median step, accumulated ones included."""
+        sizes = [s.batch * max(1, s.backwards) for s in self.steps_seen if s.batch]
+        return float(np.median(sizes)) if sizes else None
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Samples of each data set that a loader was built on, where they are known."""
+        return [x.length for x in self.recording.loaders if x.length]
+
+    @cached_property
     def since(self) -> int:
         """Index of the first of these steps."""
         return self.steps_seen[0].index if self.steps_seen else 0
