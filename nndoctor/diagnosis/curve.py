@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from nndoctor.diagnosis.model import Curve
-from nndoctor.symptoms.view import Array, View
+from nndoctor.symptoms.loop_view import Array
+from nndoctor.symptoms.view import View
 
 _READINGS = {
     ("falls", "falls"): "Training and validation loss both fall: the network is still learning.",

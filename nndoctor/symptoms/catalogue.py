@@ -14,6 +14,7 @@ from nndoctor.symptoms import (
     inputs,
     labels,
     loop,
+    losses,
     objective,
     ranks,
     settings,
@@ -25,13 +26,13 @@ from nndoctor.symptoms import (
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
-_SUBJECTS = (curves, breakdown, inputs, labels, validation, structure, capacity, activations, gradients, weights, settings, ranks, loop, objective, source)
+_SUBJECTS = (curves, breakdown, inputs, labels, validation, losses, structure, capacity, activations, gradients, weights, settings, ranks, loop, objective, source)
 CATALOGUE: tuple[SymptomInfo, ...] = tuple(info for subject in _SUBJECTS for info in subject.INFO)
 NAMES = frozenset(info.name for info in CATALOGUE)
 # What the script's text shows: it points at the very line.
 SOURCE = frozenset(info.name for info in CATALOGUE if info.subject == "source")
 # What is read off the run directly, rather than inferred from how it went.
-FACTS = frozenset(info.name for info in CATALOGUE if info.subject in ("structure", "loop", "objective") or info.fact)
+FACTS = frozenset(info.name for info in CATALOGUE if info.subject in ("losses", "structure", "loop", "objective") or info.fact)
 
 
 def notice(recording: Recording, thresholds: Mapping[str, float] | None = None) -> list[Symptom]:

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from nndoctor.record.model import ParameterInfo
+from nndoctor.symptoms.loop_view import Array
 from nndoctor.symptoms.model import Symptom, SymptomInfo
-from nndoctor.symptoms.view import Array, View
+from nndoctor.symptoms.view import View
 
 INFO = (
     SymptomInfo("gradient-vanishes", "gradients", "The first layers get a vanishing part of the gradient that the last ones get.", 1e-3, "Gradient per weight of the first against the last layer (AutoTrainer's ratio)."),

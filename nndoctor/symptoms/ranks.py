@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nndoctor.record.model import ParameterInfo, Place, Replica
+from nndoctor.symptoms.loop_view import Array
 from nndoctor.symptoms.model import Symptom, SymptomInfo
-from nndoctor.symptoms.view import Array, View
+from nndoctor.symptoms.view import View
 
 INFO = (
     SymptomInfo("replicas-differ", "ranks", "Processes that should hold the same weights drift apart and never meet again.", 0.05, "Distance between two processes over the way that the first has come; rounding in another order leaves a millionth.", fact=True),

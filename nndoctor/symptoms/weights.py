@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from nndoctor.record.model import ParameterInfo
+from nndoctor.symptoms.loop_view import Array
 from nndoctor.symptoms.model import Symptom, SymptomInfo
-from nndoctor.symptoms.view import Array, View, is_norm
+from nndoctor.symptoms.view import View, is_norm
 
 INFO = (
     SymptomInfo("weights-constant", "weights", "Weight matrices of hidden layers start with all values equal: their units can never differ.", fact=True),
