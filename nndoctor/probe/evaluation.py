@@ -14,6 +14,8 @@ from torch import Tensor
 from nndoctor.probe import stats
 from nndoctor.record.model import Evaluation, Place
 
+_MOST_PARTS = 5000  # batches of a pass that are scored
+_MOST_HANDED = 4
 _MOST_CLASSES = 1024  # labels of a batch that are counted
 
 
@@ -29,12 +31,14 @@ class _Pass:
     sides: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # what was compared with what, copies of ours
     known: str = ""  # who told that the first of the sides are predictions: a loss or a comparison, not both
     guess: weakref.ref[Tensor] | None = None  # the classes that were chosen last, by their scores
-    output: int = 0  # storage address of the last output: its views are recognised by it
+    output: int = 0  # storage address of the last output, or of what all of them were put together in: its views are recognised by it
+    outputs: set[int] = field(default_factory=set)  # these addresses of the whole pass
+    handed: list[tuple[str, Tensor]] = field(default_factory=list)  # out of torch since the last forward: "class", "value" or "" for what the model did not make
     rows: int = 0
 
     def take_value(self) -> None:
         """The last number of a line is the one that it came to."""
-        if self.value is not None and len(self.values) < 5000:
+        if self.value is not None and len(self.values) < _MOST_PARTS:
             self.values.append(self.value)
         self.value = None
 
@@ -62,11 +66,13 @@ class EvaluationWatch:
         now.record.samples += rows or 1
         now.rows = rows or 1
         if output is not None and output.layout == torch.strided:
-            now.output = output.untyped_storage().data_ptr()
+            now.output = _storage(output)
+            now.outputs.add(now.output)
+        now.handed.clear()
 
     def loss(self, function: str, value: Tensor, rows: int) -> None:
         """A loss function was called in the pass."""
-        if self._open is not None and value.numel() and len(self._open.losses) < 5000:
+        if self._open is not None and value.numel() and len(self._open.losses) < _MOST_PARTS:
             self._open.record.function = function
             self._open.losses.append((value.detach().mean().float(), rows))
 
@@ -80,7 +86,7 @@ class EvaluationWatch:
         now = self._open
         if now is None or not isinstance(left, Tensor) or not isinstance(right, Tensor):
             return
-        if result.dim() == 0 or result.numel() < 1 or left.shape != right.shape or len(now.hits) > 5000:
+        if result.dim() == 0 or result.numel() < 1 or left.shape != right.shape or len(now.hits) > _MOST_PARTS:
             return
         if self.is_guess(left):
             self._note_classes("comparison", left, right, result)
@@ -118,22 +124,48 @@ class EvaluationWatch:
         now = self._open
         if now is None or not (isinstance(left, Tensor) and isinstance(right, Tensor)) or left.shape != right.shape:
             return
-        if left.dim() == 0 or not left.is_floating_point() or not right.is_floating_point() or len(now.errors) > 5000:
+        if left.dim() == 0 or not left.is_floating_point() or not right.is_floating_point() or len(now.errors) > _MOST_PARTS:
             return
-        if left.untyped_storage().data_ptr() == now.output:
+        if _storage(left) == now.output:
             self._error(left, right)
-        elif right.untyped_storage().data_ptr() == now.output:
+        elif _storage(right) == now.output:
             self._error(right, left)
+
+    def joined(self, parts: Any, whole: Tensor) -> None:
+        """Tensors were put together: where each is an output of the pass, so is what came of them."""
+        now = self._open
+        if now is not None and parts and all(isinstance(p, Tensor) and _storage(p) in now.outputs for p in parts):
+            now.output, now.rows = _storage(whole), len(whole)
+
+    def handed_out(self, tensor: Tensor) -> None:
+        """A tensor became an array or a list, for a score that torch does not see: what the model made of the batch is held against
+        the other tensor of that size that goes the same way.
+        """
+        now = self._open
+        if now is None or tensor.dim() == 0 or tensor.layout != torch.strided or tensor.is_complex():
+            return
+        kind = "class" if self.is_guess(tensor) else "value" if _storage(tensor) == now.output else ""
+        at = next((i for i, (k, t) in enumerate(now.handed) if bool(k) != bool(kind) and t.numel() == tensor.numel()), None)
+        if at is None:
+            now.handed = [*now.handed[1 - _MOST_HANDED :], (kind, tensor.detach())]
+            return
+        other_kind, other = now.handed.pop(at)
+        guess, target = ((tensor, other) if kind else (other, tensor))
+        guess, target = guess.detach().reshape(-1), target.detach().reshape(-1)
+        if (kind or other_kind) == "class":
+            self._note_classes("array", guess, target, guess == target)
+        elif guess.is_floating_point() and target.is_floating_point() and len(now.errors) <= _MOST_PARTS:
+            self._error(guess, target)
 
     def scored(self, prediction: Tensor, target: Tensor) -> None:
         """A regression loss was given these."""
-        if self._open is not None and prediction.shape == target.shape and prediction.dim() and len(self._open.errors) <= 5000:
+        if self._open is not None and prediction.shape == target.shape and prediction.dim() and len(self._open.errors) <= _MOST_PARTS:
             self._error(prediction, target)
 
     def classified(self, prediction: Tensor, target: Tensor) -> None:
         """A classification loss was given these."""
         now = self._open
-        if now is None or prediction.dim() < 2 or target.dim() != prediction.dim() - 1 or len(now.hits) > 5000:
+        if now is None or prediction.dim() < 2 or target.dim() != prediction.dim() - 1 or len(now.hits) > _MOST_PARTS:
             return
         guess = prediction.detach().argmax(dim=1)
         if guess.shape == target.shape:
@@ -169,6 +201,10 @@ class EvaluationWatch:
         if now.values and record.loss is None:
             record.loss, record.function = _mean(now.values), "by-hand"
         self._emit(record)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0
 
 
 def _copy(classes: Tensor) -> Tensor:

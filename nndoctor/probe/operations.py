@@ -18,6 +18,8 @@ _DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
 _EQUALITIES = frozenset({"eq", "__eq__"})
 _CHOICES = frozenset({"argmax", "max", "gt", "ge", "__gt__", "__ge__", "round"})  # of a class, by its score
 _FORMS = frozenset({"float", "long", "int", "to", "type", "squeeze", "view", "reshape", "flatten", "view_as", "cpu", "detach", "cat"})  # the same in another form
+_JOINTS = frozenset({"cat", "concat", "concatenate", "stack", "hstack", "vstack"})
+_HANDS = frozenset({"numpy", "tolist", "__array__"})  # out of torch
 _QUOTIENTS = frozenset({"reciprocal", "div", "true_divide", "__rdiv__", "__rtruediv__", "__truediv__", "__div__"})
 _CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
 _LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
@@ -44,6 +46,9 @@ class Operations:
         s = self._session
         if not s.mine() or s.in_backward or (isinstance(result, Tensor) and not stats.is_readable(result)):
             return
+        if name in _HANDS and args and isinstance(args[0], Tensor) and s.evaluation.open and s.depth == 0:
+            s.attempt(s.evaluation.handed_out, args[0])
+            return
         # Scores of a validation pass are often computed after its no_grad block.
         score = result[1] if name == "max" and isinstance(result, tuple) else result
         scores = isinstance(score, Tensor) and not score.requires_grad
@@ -58,6 +63,8 @@ class Operations:
             s.evaluation.valued(result)
         if name in _CHOICES or (name in _FORMS and s.evaluation.is_guess(_last(args))):
             s.evaluation.guessed(result)
+        elif name in _JOINTS and args and isinstance(args[0], (list, tuple)):
+            s.evaluation.joined(args[0], result)
         elif len(args) < 2:
             return
         elif name in _EQUALITIES:

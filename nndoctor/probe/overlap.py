@@ -264,9 +264,19 @@ def _judge(model: int, seen: _Pass, every: _Array, to_the_end: _Array) -> Overla
 
 
 def _is_called_validation(calls: list[str]) -> bool:
-    """By the names in the calls themselves; comments do not count."""
-    names = {part.lower() for call in calls for word in _NAME.findall(call.partition("#")[0]) for part in word.split("_")}
+    """By the names in the calls themselves, the innermost first; comments do not count. What a call is given says more than what is
+    called, which may be a function for any set, or the one that trains as well.
+    """
+    for call in calls:
+        given = _words(call.partition("(")[2])
+        if bool(given & _VALIDATION) != bool(given & _TRAINING):
+            return bool(given & _VALIDATION)
+    names = set().union(*map(_words, calls))
     return bool(names & _VALIDATION) and not names & _TRAINING
+
+
+def _words(text: str) -> set[str]:
+    return {part.lower() for word in _NAME.findall(text.partition("#")[0]) for part in word.split("_")}
 
 
 def _fresh(every: _Array) -> float:

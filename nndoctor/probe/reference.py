@@ -22,6 +22,7 @@ _MOST_CODES, _FEWEST_CODES, _MOST_VALUES = 64, 5, 60  # columns that are looked 
 _MANY_FEATURES = 20  # of which most may be irrelevant
 _FEW_RELEVANT = 0.3
 _MOST_CLASSES = 20  # that whole-numbered targets are taken for
+_FEW_WILD = 0.05  # share of the values, as where outliers are told
 _TAIL = 8.0  # robust deviations, as for the inputs' eight plain ones
 _PENALTIES = (1.0, 30.0, 1000.0)  # of ridge regression on standardised columns
 _SHIFTS = (1, -1, 2, -2, 3, -3)
@@ -52,6 +53,7 @@ def compare(loss: int, task: str, rows: Rows) -> Reference | None:
     constant = _constant(y, fit) if classes else 0.0
     reference = Reference(loss, task, len(x), x.shape[1], constant, linear, near, kernel)
     reference.chance = _chance(constant, int((~fit).sum()), classes)
+    _try_tamed(rows.x, y, fit, classes, reference)
     _try_selected(x, y, fit, classes, reference)
     _try_categories(x, y, fit, classes, reference)
     if classes:
@@ -94,16 +96,16 @@ def _targets(y: _Array, classes: bool) -> _Array | None:
     if classes:
         values, codes = np.unique(y, return_inverse=True)
         return np.eye(len(values))[codes] if 2 <= len(values) <= max(2, len(y) // 4) else None
-    y = _without_tails(y.reshape(len(y), -1)[:, :16].astype(np.float64))
+    y = _without_tails(y.reshape(len(y), -1)[:, :16].astype(np.float64), _TAIL)
     y = y[:, y.std(0) > 0]
     return (y - y.mean(0)) / y.std(0) if y.shape[1] else None
 
 
-def _without_tails(y: _Array) -> _Array:
-    """Columns cut off at so many robust deviations: one wild target would be all that a squared error sees."""
-    middle, deviation = stats.robust(y)
-    reach = np.where(deviation > 0, _TAIL * deviation, np.inf)
-    return np.clip(y, middle - reach, middle + reach)
+def _without_tails(table: _Array, reach: float) -> _Array:
+    """Columns cut off at so many robust deviations: one wild value would be all that a squared error, or a scale, sees."""
+    middle, deviation = stats.robust(table)
+    far = np.where(deviation > 0, reach * deviation, np.inf)
+    return np.clip(table, middle - far, middle + far)
 
 
 def _scores(x: _Array, y: _Array, fit: _Array, classes: bool) -> tuple[float | None, float | None, float | None]:
@@ -218,6 +220,16 @@ def _try_local(raw: _Array, y: _Array, fit: _Array, classes: bool, reference: Re
             continue
         score = _linear(x, y[:n], fit[:n], classes, (10.0, 100.0, 1000.0))
         reference.local = max(score, reference.local if reference.local is not None else score)
+
+
+def _try_tamed(raw: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:
+    """The learners on columns whose wildest values are cut off: a scale that a few of them make leaves all others alike."""
+    wild, _ = stats.outliers(raw)
+    if not 0 < wild < _FEW_WILD:
+        return
+    x, usable = _columns(_without_tails(raw, _TAIL))
+    if usable:
+        reference.tamed = max(s for s in _scores(x, y, fit, classes) if s is not None)
 
 
 def _try_selected(x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:

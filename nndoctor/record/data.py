@@ -94,6 +94,7 @@ class Reference:
     shifted: float | None = None  # best score with targets moved against inputs
     shift: int = 0  # ... by this many rows
     chance: float | None = None  # score above `constant` that chance alone reaches one time in a hundred
+    tamed: float | None = None  # best score with values cut off at eight robust deviations, where some lie beyond twenty
     selected: float | None = None  # best score on the features that vary with the target by themselves, where they are few
     relevant: float | None = None  # ... their share
     wrong: float | None = None  # classes: share of the kernel's held-out answers that are wrong
@@ -124,4 +125,4 @@ class Reference:
     @property
     def best(self) -> float:
         """The best score of any learner on all columns."""
-        return self.plain if self.local is None else max(self.plain, self.local)
+        return max([self.plain, *(s for s in (self.local, self.tamed) if s is not None)])

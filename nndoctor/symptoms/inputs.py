@@ -18,6 +18,7 @@ INFO = (
     SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values.", fact=True),
     SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another.", fact=True),
     SymptomInfo("ids-as-magnitudes", "inputs", "Whole numbers that look like ids are turned into real numbers and enter a layer as they are.", 8.0, "Range of the values; they must not thin out upwards, as counts do, and nothing looks them up in a table.", fact=True),
+    SymptomInfo("signal-behind-outliers", "inputs", "Simple learners find the signal once the wildest input values are cut off, and not before.", 0.2, "Gain on the scale where a constant is 0 and a perfect score 1, of values cut off at eight robust deviations."),
     SymptomInfo("target-outliers", "inputs", "A few targets lie very many robust deviations away.", 50.0, "As for the inputs."),
     SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 5 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip
@@ -166,6 +167,20 @@ def input_outliers(view: View) -> Symptom | None:
     return None
 
 
+def signal_behind_outliers(view: View) -> Symptom | None:
+    """A code for what is missing, scaled together with the rest, leaves the rest without a difference."""
+    limit = view.thresholds.get("signal-behind-outliers", 0.2)
+    r = view.reference
+    if r is None or r.tamed is None or math.isnan(r.plain):
+        return None
+    gain = r.gain(r.tamed, max(r.plain, r.constant))
+    if not gain >= limit or not r.tamed - r.constant > (r.chance or 0.0):
+        return None
+    name = "accuracy" if r.task in ("classes", "binary") else "R2"
+    text = f"With the wildest input values cut off at eight robust deviations simple learners reach {name} {r.tamed:.2f} on held-out training rows; as the inputs are, {r.plain:.2f}."
+    return Symptom("signal-behind-outliers", text, gain, limit, float(np.clip(0.5 + gain, 0.5, 1.0)), "input")
+
+
 def target_outliers(view: View) -> Symptom | None:
     """Extreme targets in few rows, of a loss that counts an error by its size."""
     limit = view.thresholds.get("target-outliers", 50.0)
@@ -176,4 +191,4 @@ def target_outliers(view: View) -> Symptom | None:
     return None
 
 
-DETECTORS = (target_outliers, input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, ids_as_magnitudes, input_outliers)
+DETECTORS = (target_outliers, signal_behind_outliers, input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, ids_as_magnitudes, input_outliers)

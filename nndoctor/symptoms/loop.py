@@ -328,7 +328,7 @@ def accumulates_unscaled(view: View) -> Symptom | None:
 def evaluates_in_training_mode(view: View) -> Symptom | None:
     """Dropout and batch statistics in validation, where it shows."""
     limit = view.thresholds.get("evaluates-in-training-mode", 0.5)
-    passes = [e for e in view.recording.evaluations if e.step >= view.since and not e.gradients]
+    passes = [e for e in view.recording.evaluations if view.is_judged(e.step) and not e.gradients]
     minding = {m.module.split(".")[0] for m in view.recording.modes}
     names = {m.index: m.name.split(".")[0] for m in view.recording.models}
     passes = [e for e in passes if names.get(e.model, "") in minding]

@@ -14,6 +14,7 @@ from nndoctor.record.model import Graph, Labels, LossInfo, Recording, Reference,
 from nndoctor.symptoms.measures import binary_entropy, entropy
 
 Array = np.ndarray[Any, Any]
+_STRETCH = 30  # steps of a training that can be judged
 _FEW_STEPS = 20  # in which a closure's evaluations are looked at one by one
 SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})
 LOG_LOSSES = frozenset({"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"})
@@ -33,17 +34,19 @@ class LoopView:
     def steps_seen(self) -> list[Step]:
         """The steps of the last training of the script.
 
-        A script that trains one thing after another (a teacher, then a student) uses other optimisers for each; the last
-        stretch of at least thirty steps whose optimisers did not step before is judged.
+        A script that trains one thing after another (a teacher, then a student; one fold after another) uses other optimisers for each.
+        The last stretch of at least thirty steps whose optimisers did not step before is judged, and not what has just begun after it.
         """
         steps = self.recording.steps
-        start, used = 0, set(steps[0].optimizers) if steps else set()
+        used = set(steps[0].optimizers) if steps else set()
+        starts = [0]
         for i, s in enumerate(steps):
             now = set(s.optimizers)
-            if now and not now & used and len(steps) - i >= 30 and not set().union(*(set(t.optimizers) for t in steps[i : i + 30])) & used:
-                start = i
+            if now and not now & used and not set().union(*(set(t.optimizers) for t in steps[i : i + _STRETCH])) & used:
+                starts.append(i)
             used |= now
-        return steps[start:]
+        stretches = [steps[a:b] for a, b in zip(starts, [*starts[1:], len(steps)], strict=True)]
+        return next((s for s in reversed(stretches) if len(s) >= _STRETCH), steps)
 
     @cached_property
     def judge(self) -> int | None:
@@ -91,15 +94,19 @@ class LoopView:
         """Index of the first of these steps."""
         return self.steps_seen[0].index if self.steps_seen else 0
 
+    def is_judged(self, step: int) -> bool:
+        """Whether a step is one of these, or a pass was made between two of them or right after the last."""
+        return not self.steps_seen or self.since <= step <= self.steps_seen[-1].index
+
     @cached_property
     def samples(self) -> list[Sample]:
         """Samples of these steps."""
-        return [s for s in self.recording.samples if s.step >= self.since]
+        return [s for s in self.recording.samples if self.is_judged(s.step)]
 
     @cached_property
     def graphs(self) -> list[Graph]:
         """Graphs of these steps; all of them where none was read."""
-        return [g for g in self.recording.graphs if g.step >= self.since] or self.recording.graphs
+        return [g for g in self.recording.graphs if self.is_judged(g.step)] or self.recording.graphs
 
     # --- the loss ---------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from nndoctor.record.model import Link, OptimizerInfo, ParameterInfo
@@ -10,10 +11,13 @@ from nndoctor.symptoms.view import View
 
 INFO = (
     SymptomInfo("loss-rebuilt", "objective", "The loss is computed from a tensor that is made anew in each step, and its gradient ends there."),
+    SymptomInfo("flat-operation", "objective", "The loss goes through an operation that is flat wherever it does not jump, as rounding, and every gradient behind it is exactly zero.", 0.3, "Share of the optimised numbers that never get another gradient than zero."),
     SymptomInfo("maximises", "objective", "The optimiser is told to maximise."),
     SymptomInfo("likelihood-minimised", "objective", "A log-likelihood is lowered.", 0.0, "Level of the loss: the logarithm of a probability is below zero, its negative above."),
     SymptomInfo("loss-below-floor", "objective", "A loss that is never negative by its definition is negative where backward begins.", 0.0, "Level of the loss: squared errors and cross-entropies are sums of what is above zero, so that somebody changed the sign.", fact=True),
 )  # fmt: skip
+_FLAT = frozenset({"Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn"})
+_FEWEST_STEPS = 5
 _COME_AND_GO = 3  # tensors of one name
 _ABOVE_ZERO = frozenset({
     "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "cross_entropy", "binary_cross_entropy_with_logits",
@@ -62,6 +66,23 @@ def loss_rebuilt(view: View) -> Symptom | None:
     name, place = "a leaf of its own" if _is_nameless(anew[0]) else anew[0].name, anew[0].place
     text = f"The loss ends at {name}, a tensor of shape {anew[0].shape} that is made anew in each step and takes its own gradient: none goes on to what the optimiser holds."
     return Symptom("loss-rebuilt", text, float(len(anew)), None, 1.0, "", place)
+
+
+def flat_operation(view: View) -> Symptom | None:
+    """round(), sign() and their like, of which torch takes the gradient to be zero. A straight-through estimator goes round them."""
+    limit = view.thresholds.get("flat-operation", 0.3)
+    graph = next((g for g in view.graphs if _FLAT & set(g.ops)), None)
+    if graph is None or len(view.steps_seen) < _FEWEST_STEPS:
+        return None
+    sizes = {i: math.prod(view.parameters[i].shape) for i in view.optimised & view.reached if i in view.parameters}
+    seen = {i: [s.norms[i] for s in view.steps_seen if i < len(s.norms)] for i in sizes}
+    share = sum(sizes[i] for i, norms in seen.items() if norms and not any(norms)) / max(sum(sizes.values()), 1)
+    if not share > limit:
+        return None
+    op = next(op for op in graph.ops if op in _FLAT)
+    link = next((x for x in graph.chain if x.op in _FLAT), None)
+    text = f"{op.lower()} is flat wherever it does not jump, so that its gradient is zero: {share:.0%} of the optimised numbers never get any other."
+    return Symptom("flat-operation", text, share, limit, 1.0, "", link.place if link else graph.place)
 
 
 def maximises(view: View) -> Symptom | None:
@@ -115,4 +136,4 @@ def _climber(view: View) -> OptimizerInfo | None:
     return next((o for o in view.recording.optimizers if any(g.settings.get("maximize") is True for g in o.groups)), None)
 
 
-DETECTORS = (loss_rebuilt, maximises, likelihood_minimised, loss_below_floor)
+DETECTORS = (loss_rebuilt, flat_operation, maximises, likelihood_minimised, loss_below_floor)

@@ -16,6 +16,7 @@ INFO = (
     SymptomInfo("few-updates", "settings", "An epoch is a handful of steps, because a batch holds most of the data.", 4.0, "Steps an epoch, of a data set of 500 samples or more; smaller sets are trained whole with success."),
     SymptomInfo("momentum-long", "settings", "Momentum averages over a good part of the whole run.", 0.25, "1 / (1 - momentum), the number of steps that it remembers, over the steps of the run; 0.9 remembers ten.", fact=True),
     SymptomInfo("short-run", "settings", "The script itself ended after very few steps.", 100.0, "Optimiser steps; the first hundred of most runs are spent on leaving the start.", fact=True),
+    SymptomInfo("rate-cut-falling", "settings", "The rate was cut while the loss was falling, and came to nothing.", 0.05, "Share of its level that the loss lost, beyond its noise, over the last third of the steps before the first cut to a fifth."),
     SymptomInfo("ended-falling", "settings", "The script itself ended while the loss was falling fast.", 0.05, "Share of its level lost over the last third of the steps, beyond its noise."),
     SymptomInfo("clip-cuts", "settings", "Clipping cuts nearly every gradient to a small part of itself.", 0.02, "Median of what clipping leaves; clipping as a safety net leaves most steps whole.", fact=True),
     SymptomInfo("rate-decays-away", "settings", "The schedule takes the learning rate to a negligible part of its height within the probe.", 0.01, "Median rate of the steps over the highest one; linear, cosine and one-cycle schedules have about a half.", fact=True),
@@ -32,6 +33,8 @@ _FEW_LOOKS = 6  # that say something of all steps
 _BOLD_EPSILON = 1e-5  # above the default of every optimiser
 _MANY = 64  # samples of which one or two are few
 _PATIENT = 100  # steps
+_CUT = 0.2  # of the largest rate
+_FEWEST_TO_FALL = 4  # steps
 _LARGE = 500  # samples that are worth several batches
 
 
@@ -171,6 +174,30 @@ def rate_decays_away(view: View) -> Symptom | None:
     return Symptom("rate-decays-away", text, value, limit, 1.0, "", place)
 
 
+def rate_cut_falling(view: View) -> Symptom | None:
+    """The rate on its way to nothing is cut for the first time when it still did its work, and then the loss stays where it is."""
+    limit = view.thresholds.get("rate-cut-falling", 0.05)
+    if rate_decays_away(view) is None:
+        return None
+    losses = view.losses
+    rates = _rates(view, len(losses))
+    if len(rates) != len(losses) or not np.isfinite(losses).all():
+        return None
+    top = rates.index(max(rates))
+    cut = next((i for i in range(top, len(rates)) if rates[i] < _CUT * rates[top]), 0)
+    third = cut // 3
+    if third < _FEWEST_TO_FALL:
+        return None
+    before, after = losses[cut - 2 * third : cut - third], losses[cut - third : cut]
+    drop = float(before.mean() - after.mean())
+    level, noise = abs(float(before.mean())), math.sqrt(float(before.var() + after.var()) / third)
+    later = float(after.mean() - losses[-third:].mean())
+    if level <= 0 or drop / level < limit or drop < 2 * noise or later > drop:
+        return None
+    text = f"The loss had fallen by {drop / level:.0%} in {third} steps when the rate was cut at step {view.since + cut}; in the {len(losses) - cut} steps after that it fell by {max(later, 0.0) / level:.0%}."
+    return Symptom("rate-cut-falling", text, drop / level, limit, float(np.clip(0.5 + 2 * (drop / level - limit), 0.5, 1.0)))
+
+
 def decay_dominates(view: View) -> Symptom | None:
     """Coupled or decoupled, decay of this size wins over the loss."""
     limit = view.thresholds.get("decay-dominates", 2.0)
@@ -231,10 +258,10 @@ def few_negatives(view: View) -> Symptom | None:
     return Symptom("few-negatives", text, size, limit, float(np.clip(1.0 - (size - 4) / 8, 0.5, 1.0)), "batch", view.main_loss.place if view.main_loss else None)
 
 
-def _rates(view: View) -> list[float]:
-    """Learning rate of the last optimiser's first group at some sixty steps."""
+def _rates(view: View, most: int = 60) -> list[float]:
+    """Learning rate of the last optimiser's first group at so many steps, or some more."""
     index, n = view.recording.optimizers[-1].index, len(view.steps_seen)
-    return [r for s in range(view.since, view.since + n, max(1, n // 60)) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
+    return [r for s in range(view.since, view.since + n, max(1, n // most)) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
 
 
 def rate_never_arrives(view: View) -> Symptom | None:
@@ -262,6 +289,6 @@ def full_batch_optimizer(view: View) -> Symptom | None:
 
 
 DETECTORS = (
-    batch_tiny, few_updates, momentum_long, short_run, ended_falling, clip_cuts, rate_decays_away, decay_dominates, dropout_strong, rate_never_arrives,
+    batch_tiny, few_updates, momentum_long, short_run, ended_falling, clip_cuts, rate_decays_away, rate_cut_falling, decay_dominates, dropout_strong, rate_never_arrives,
     full_batch_optimizer, few_negatives, epsilon_dominates, smoothing_strong,
 )  # fmt: skip

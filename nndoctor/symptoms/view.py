@@ -141,7 +141,7 @@ class View(LoopView):
         """Validation passes that computed a score; of a few sets of different sizes those over the one that was seen most often."""
         if self.acts:
             return []
-        scored = [e for e in self.recording.evaluations if e.step >= self.since and (e.loss is not None or e.accuracy is not None or e.r2 is not None)]
+        scored = [e for e in self.recording.evaluations if self.is_judged(e.step) and (e.loss is not None or e.accuracy is not None or e.r2 is not None)]
         sizes = Counter(e.samples for e in scored)
         if not 1 < len(sizes) <= _MOST_SETS or len(scored) < 2 * len(sizes):
             return scored

@@ -29,6 +29,7 @@ INFO = (
     SymptomInfo("weights-shrink", "weights", "Weights have shrunk many times over within the probe.", 5.0, "Norm at the start over norm at the end, median over weight matrices."),
 )  # fmt: skip
 _FEW_NUMBERS = 32  # whose direction chance may give
+_FEWEST_ROUNDED = 5  # looks at updates that may round away
 
 
 def _hidden_weights(view: View) -> list[ParameterInfo]:
@@ -226,11 +227,25 @@ def updates_undone(view: View) -> Symptom | None:
     return Symptom("updates-undone", f"{share:.0%} of the numbers that a step has moved are back where they were when the next one begins: something else writes the weights.", share, limit, float(np.clip(0.4 + share - limit, 0.4, 1.0)), "weights")
 
 
+def _rounded(view: View, parameter: int) -> list[float]:
+    """Shares of a tensor that were left where they were, by look."""
+    return [x.rounded for s in view.samples for x in s.parameters if x.parameter == parameter and x.rounded is not None and math.isfinite(x.rounded) and x.gradient]
+
+
+def _is_stuck(view: View, parameter: int) -> bool:
+    """Whether a tensor has a gradient, and no step ever changed a number of it."""
+    shares = _rounded(view, parameter)
+    return len(shares) >= _FEWEST_ROUNDED and min(shares) == 1.0
+
+
 def updates_round_away(view: View) -> Symptom | None:
     """Rounded away, by tensor and look."""
     limit = view.thresholds.get("updates-round-away", 0.3)
-    shares = [x.rounded for s in view.samples for x in s.parameters if x.rounded is not None and math.isfinite(x.rounded) and x.gradient and x.parameter in view.optimised]
-    if len(shares) < 5 or float(np.median(shares)) < limit:
+    shares = [x for p in view.optimised for x in _rounded(view, p)]
+    stuck = [p.index for p in view.recording.parameters if p.index in view.optimised and p.dtype in ("bfloat16", "float16") and _is_stuck(view, p.index)]
+    if stuck:  # one tensor that never moves is lost, however well the others do
+        shares = [x for p in stuck for x in _rounded(view, p)]
+    if len(shares) < _FEWEST_ROUNDED or float(np.median(shares)) < limit:
         return None
     share = float(np.median(shares))
     return Symptom("updates-round-away", f"{share:.0%} of the weights that have a gradient are left where they were by a step: it rounds to nothing.", share, limit, float(np.clip(0.4 + share - limit, 0.4, 1.0)))
@@ -239,6 +254,9 @@ def updates_round_away(view: View) -> Symptom | None:
 def half_weights(view: View) -> Symptom | None:
     """bfloat16 keeps 8 bits of a number, float16 11."""
     half = [p for p in view.recording.parameters if p.index in view.optimised and p.dtype in ("bfloat16", "float16")]
+    if stuck := [p for p in half if _is_stuck(view, p.index)]:
+        text = f"{stuck[0].name} is {stuck[0].dtype}, and no step is large enough beside its numbers to change them: it has not moved."
+        return Symptom("half-weights", text, float(len(stuck)), None, 1.0, stuck[0].module, stuck[0].place)
     if not half or len(half) < len(view.optimised) / 2:
         return _rounded_between(view)
     bits = 8 if half[0].dtype == "bfloat16" else 11
