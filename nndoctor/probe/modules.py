@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -141,7 +142,7 @@ class ModuleWatch:
         s.pending.calls.append(Forward(model.index, module.training, rows, []))
         if not module.training:
             s.calls.trained_evaluating()
-        s.pending.fed += sum(map(_is_input, given))
+        s.pending.fed += _inputs_alike(given)
         (s.overlap.trained if module.training else s.overlap.undecided)(model.index, given)
         s.registry.given(given)
         if x is not None and x.numel() and s.pending.input_sum is None and not x.is_complex():
@@ -152,6 +153,11 @@ class ModuleWatch:
                 s.pending.rows, s.pending.raw = columns, s.inputs.raw
         if s.looking:
             s.modes.note(model, module, s.now)
+
+
+def _inputs_alike(given: list[Tensor]) -> int:
+    """How many inputs of one shape: those of a pair are two samples, a picture and a table are parts of one."""
+    return max(Counter(tuple(t.shape) for t in given if _is_input(t)).values(), default=0)
 
 
 def _is_input(tensor: Tensor) -> bool:

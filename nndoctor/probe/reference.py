@@ -19,6 +19,7 @@ _MOST = 900  # rows that enter the kernel matrix
 _LEAST = 40  # rows below which nothing is said
 _ENOUGH_TO_JUDGE = 80  # rows a third, of which a quarter is twenty
 _MOST_CODES, _FEWEST_CODES, _MOST_VALUES = 64, 5, 60  # columns that are looked at; values that a column of codes has
+_FEWEST_PLACES = 3  # that hold the same codes
 _MANY_FEATURES = 20  # of which most may be irrelevant
 _FEW_RELEVANT = 0.3
 _MOST_CLASSES = 20  # that whole-numbered targets are taken for
@@ -55,7 +56,7 @@ def compare(loss: int, task: str, rows: Rows) -> Reference | None:
     reference.chance = _chance(constant, int((~fit).sum()), classes)
     _try_tamed(rows.x, y, fit, classes, reference)
     _try_selected(x, y, fit, classes, reference)
-    _try_categories(x, y, fit, classes, reference)
+    _try_categories(rows.x[:, _usable(rows.x)], x, y, fit, classes, reference)
     if classes:
         _judge_sureness(x, y, reference)
     else:
@@ -83,12 +84,16 @@ def _distinct(rows: Rows) -> Rows:
 def _columns(x: _Array) -> tuple[_Array, bool]:
     if not len(x):
         return x, False
-    spread = x.std(0)
-    usable = spread > 1e-9 * (np.abs(x.mean(0)) + 1e-30)
+    usable = _usable(x)
     if not usable.any():
         return x, False
     x = x[:, usable]
     return np.clip((x - x.mean(0)) / x.std(0), -8, 8), True
+
+
+def _usable(x: _Array) -> _Array:
+    """Which columns vary."""
+    return np.asarray(x.std(0) > 1e-9 * (np.abs(x.mean(0)) + 1e-30))
 
 
 def _targets(y: _Array, classes: bool) -> _Array | None:
@@ -185,19 +190,27 @@ def _judge_sureness(x: _Array, y: _Array, reference: Reference) -> None:
             reference.wrong, reference.sure_wrong = float(wrong.mean()), float(wrong[surest].mean())
 
 
-def _try_categories(x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:
-    """A linear map of the same columns, those that look like codes replaced by an indicator for each of their values."""
-    parts, codes = [], 0
-    for column in x.T[:_MOST_CODES]:
-        values, member = np.unique(np.round(column, 6), return_inverse=True)
+def _try_categories(raw: _Array, x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:
+    """A linear map of the same columns, those that look like codes replaced by an indicator for each of their values; and of how often
+    each value occurs in a row, where several columns hold the same codes, as the places of a sequence or the nodes of a graph do.
+    """
+    parts, kinds = [], []
+    for column, plain in zip(raw.T[:_MOST_CODES], x.T, strict=False):
+        values, member = np.unique(np.round(column / max(np.abs(column).max(), 1e-30), 6), return_inverse=True)
         gaps = np.diff(values)
         even = len(values) >= _FEWEST_CODES and len(values) <= _MOST_VALUES and bool((np.abs(gaps / gaps.min() - np.round(gaps / gaps.min())) < 0.05).all())
-        codes += even
-        parts.append(np.eye(len(values))[member] if even else column[:, None])
-    if not codes:
+        parts.append(np.eye(len(values))[member] if even else plain[:, None])
+        kinds.append(even)
+    if not any(kinds):
         return
-    table = np.concatenate(parts, axis=1)
-    reference.encoded, reference.codes = _linear(table - table[fit].mean(0), y, fit, classes, (1.0, 10.0, 100.0)), codes
+    tables = [np.concatenate(parts, axis=1)]
+    if sum(kinds) >= _FEWEST_PLACES:
+        coded = np.round(raw[:, : len(kinds)][:, kinds], 5)
+        values = np.unique(coded)
+        if len(values) <= _MOST_VALUES:
+            tables.append(np.stack([(coded == value).sum(1) for value in values], axis=1))
+    reference.codes = sum(kinds)
+    reference.encoded = max(_linear(table - table[fit].mean(0), y, fit, classes, (1.0, 10.0, 100.0)) for table in tables)
 
 
 def _try_classes(x: _Array, targets: _Array, fit: _Array, reference: Reference) -> None:

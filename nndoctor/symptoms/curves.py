@@ -29,6 +29,7 @@ INFO = (
     SymptomInfo("loss-crawls", "curves", "The loss falls steadily, but at this pace learning would take many times the probe.", 0.05, "Share of the way learnt in the whole probe."),
     SymptomInfo("still-falling", "curves", "The loss was still falling when watching ended.", 0.02, "Share of its level lost over the last fifth of the steps, beyond its noise."),
     SymptomInfo("learns", "curves", "The run learns: most of what a constant prediction leaves is explained.", 0.3, "Share explained; strength grows with it."),
+    SymptomInfo("mastered", "curves", "Training and validation are both predicted almost without a fault: whatever is unusual hinders nothing.", 0.95, "The lower of the two scores, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("high-first-loss", "curves", "The first loss is far above what a constant prediction reaches.", 2.0, "First loss over the constant predictor's; sane initial outputs are near zero, so the ratio is near one (Karpathy's recipe)."),
     SymptomInfo("below-reference", "curves", "A closed-form learner on the same rows does much better than the network.", 0.25, "Gap on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("memorises", "curves", "Training is fitted far better than validation.", 0.3, "Gap between training and validation score, on the scale where a constant is 0 and a perfect score 1."),
@@ -184,6 +185,16 @@ def learns(view: View) -> Symptom | None:
     return Symptom("learns", text, view.learns, limit, strength)
 
 
+def mastered(view: View) -> Symptom | None:
+    """Evidence that an oddity is meant, or harmless; not against what makes validation look better than it is."""
+    limit = view.thresholds.get("mastered", 0.95)
+    late = view.validation_skills[-2:]
+    if not late or min(view.learns, *late) < limit:
+        return None
+    score = min(view.learns, *late)
+    return Symptom("mastered", f"Training scores {view.learns:.2f} and validation {min(late):.2f} (0: a constant, 1: perfect).", score, limit, 1.0)
+
+
 def high_first_loss(view: View) -> Symptom | None:
     """Outputs far too large at the start."""
     limit = view.thresholds.get("high-first-loss", 2.0)
@@ -255,7 +266,7 @@ def _falls_since(view: View, step: int) -> bool:
 
 DETECTORS = (
     loss_nonfinite, loss_diverged, loss_unbounded, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, loss_crawls,
-    still_falling, learns, high_first_loss, below_reference, memorises, validation_rises,
+    still_falling, learns, mastered, high_first_loss, below_reference, memorises, validation_rises,
 )  # fmt: skip
 
 # Those that need the losses alone, and so can be noticed in a log that somebody else has kept.

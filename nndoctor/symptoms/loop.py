@@ -27,6 +27,7 @@ INFO = (
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
 _STRANGE = 0.7  # deviations; a batch of eight rows like the others strays by 0.35, one of a single class by about 1
+_ALL = 1.2  # times the rows that were seen: hardly more than these
 _THINS = 0.2  # share of units that dropout leaves out, from which validation under it is plainly worse
 
 
@@ -287,6 +288,8 @@ def same_batch(view: View) -> Symptom | None:
     batch = next((s.batch for s in view.steps_seen if s.batch), None)
     if seen is None or not batch or seen.forwards < 20 or seen.distinct > 2 * batch or (f is not None and f.dtype.startswith("int") and seen.fresh > 0):
         return None
+    if any(seen.distinct <= length <= _ALL * seen.distinct for length in view.lengths):
+        return None  # these rows are all that one of the loaders has
     loader = max((x for x in view.recording.loaders if x.length), key=lambda x: x.length or 0, default=None)
     if loader is not None and loader.length:
         ratio = loader.length / max(seen.distinct, 1)

@@ -14,10 +14,15 @@ INFO = (
     SymptomInfo("flat-operation", "objective", "The loss goes through an operation that is flat wherever it does not jump, as rounding, and every gradient behind it is exactly zero.", 0.3, "Share of the optimised numbers that never get another gradient than zero."),
     SymptomInfo("maximises", "objective", "The optimiser is told to maximise."),
     SymptomInfo("likelihood-minimised", "objective", "A log-likelihood is lowered.", 0.0, "Level of the loss: the logarithm of a probability is below zero, its negative above."),
+    SymptomInfo("overlap-minimised", "objective", "A share of overlap, as Dice or IoU, is lowered.", 1.0, "Level of the loss: an overlap lies between 0 and 1, and what is left of it is 1 minus it."),
     SymptomInfo("loss-below-floor", "objective", "A loss that is never negative by its definition is negative where backward begins.", 0.0, "Level of the loss: squared errors and cross-entropies are sums of what is above zero, so that somebody changed the sign.", fact=True),
 )  # fmt: skip
 _FLAT = frozenset({"Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn"})
 _FEWEST_STEPS = 5
+_SUMS = 2  # above and below the line of a quotient
+_TURNING = frozenset({"Neg", "Sub", "Rsub", "Log", "LogSoftmax", "LogSigmoid", "Log1P"})
+_SHARES = frozenset({"Sigmoid", "Softmax", "Clamp"})
+_MOVES = frozenset({"Select", "Slice", "Index", "View", "Reshape", "ReshapeAlias", "UnsafeView", "Squeeze", "Unsqueeze", "Permute", "Transpose"})
 _COME_AND_GO = 3  # tensors of one name
 _ABOVE_ZERO = frozenset({
     "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "cross_entropy", "binary_cross_entropy_with_logits",
@@ -105,6 +110,31 @@ def likelihood_minimised(view: View) -> Symptom | None:
     return Symptom("likelihood-minimised", text, view.last, limit, 1.0, "", link.place)
 
 
+def overlap_minimised(view: View) -> Symptom | None:
+    """Sums of products of probabilities with a mask over their sums, nothing changing the sign, and the loss on its way to zero."""
+    limit = view.thresholds.get("overlap-minimised", 1.0)
+    link = _overlap(view)
+    if link is None or view.first is None or view.last is None or view.judge is not None or not view.falls:
+        return None
+    if view.finite.min() < 0 or view.finite.max() > limit:
+        return None
+    text = f"The loss is a share of overlap and not what is missing of it: it falls from {view.first:.3g} to {view.last:.3g}, so that prediction and target have less and less in common."
+    return Symptom("overlap-minimised", text, view.last, limit, 1.0, "", link.place)
+
+
+def _overlap(view: View) -> Link | None:
+    """The quotient of an overlap of probabilities, of which the loss is the mean; None where it is something else."""
+    graph = view.graph
+    ops = [link.op for link in graph.chain] if graph is not None else []
+    if graph is None or "Div" not in ops or graph.ops.get("Sum", 0) < _SUMS or set(graph.ops) & _TURNING:
+        return None
+    at = ops.index("Div")
+    below = [op for op in ops[at + 1 :] if op not in _MOVES]
+    inner = below.index("Sum") if "Sum" in below else len(below)
+    shaped = set(ops[:at]) <= {"Mean", "Sum"} and set(below[:inner]) <= {"Add", "Mul"}
+    return graph.chain[at] if shaped and below[inner + 1 : inner + 2] == ["Mul"] and set(below[inner + 2 : inner + 3]) <= _SHARES and below[inner + 2 :] else None
+
+
 def loss_below_floor(view: View) -> Symptom | None:
     """One term, of targets that the function is made for, by which layers are trained: who attacks an input climbs on purpose."""
     limit = view.thresholds.get("loss-below-floor", 0.0)
@@ -136,4 +166,4 @@ def _climber(view: View) -> OptimizerInfo | None:
     return next((o for o in view.recording.optimizers if any(g.settings.get("maximize") is True for g in o.groups)), None)
 
 
-DETECTORS = (loss_rebuilt, flat_operation, maximises, likelihood_minimised, loss_below_floor)
+DETECTORS = (loss_rebuilt, flat_operation, maximises, likelihood_minimised, overlap_minimised, loss_below_floor)
