@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nndoctor.probe import stats
+from nndoctor.probe import graph, stats
 from nndoctor.record.model import Activation, Place, Site
 
 LAYERS = frozenset({
@@ -86,6 +86,9 @@ class ActivationWatch:
             units = int(output.shape[self._unit_axis(output)]) if output.dim() > 1 else 1
             seen = _Seen(Site(site, function, len(self._seen), units, None, None, 0, place=place, module=module))
             self._seen[site] = seen
+            if name == "softmax" and output.grad_fn is not None and (axis := graph.axis_of(output.grad_fn)) is not None and output.dim() > 1:
+                seen.site.axis, seen.site.length = axis, int(output.shape[axis])
+                seen.site.square = list(output.shape).count(seen.site.length) > 1
         if name == "batch_norm" and output.dim() > 1:
             values = output.numel() // max(output.shape[1], 1)
             seen.site.values = min(values, seen.site.values or values)

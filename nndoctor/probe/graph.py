@@ -69,10 +69,10 @@ def operands_of(node: Node) -> tuple[Tensor, Tensor] | None:
 def link_of(node: Node) -> Link:
     """A node as a line of the recording."""
     place, module = node.metadata.get(_MARK, (None, ""))
-    return Link(op_of(node), place, module, _dim_of(node))
+    return Link(op_of(node), place, module, axis_of(node))
 
 
-def _dim_of(node: Node) -> int | None:
+def axis_of(node: Node) -> int | None:
     """The axis of a softmax, counted from the front."""
     dim = getattr(node, "_saved_dim", None)
     if not isinstance(dim, int):

@@ -41,4 +41,7 @@ class Site:
     place: Place | None = None
     module: str = ""
     values: int | None = None  # batch norm: values behind one statistic, in the smallest call
+    axis: int | None = None  # softmax: over which it runs, from the front, where it has more than one
+    length: int | None = None  # ... and how long that is, in the first call
+    square: bool = False  # ... and whether another axis is as long
     gate: bool = False  # another signal is multiplied by it, as by attention weights

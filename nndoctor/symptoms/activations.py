@@ -12,6 +12,7 @@ from nndoctor.symptoms.view import View
 
 INFO = (
     SymptomInfo("dead-units", "activations", "ReLU units that were zero for every sample at the end.", 0.5, "Share of the worst layer's units; SageMaker's rule and TheDeepChecker's ask for more than half of a layer."),
+    SymptomInfo("wholly-dead", "activations", "A hidden ReLU puts out nothing but zeros, from the first look to the last."),
     SymptomInfo("dead-from-start", "activations", "ReLU units that were zero for every sample from the first steps on.", 0.5, "As dead-units, in the first three looks."),
     SymptomInfo("saturated-units", "activations", "Sigmoid or tanh outputs near an asymptote, where no gradient passes.", 0.5, "Share of the worst hidden site; a healthy net stays below a twentieth (Karpathy), half is past doubt (DeepDiagnosis)."),
     SymptomInfo("squashed-signal", "activations", "Hidden sigmoids or the like put out nearly the same for every sample, from the first steps on.", 0.06, "Deviation between samples over the root mean square in the first looks: a sigmoid of a standard normal signal has 0.38, and each further one shrinks it several times."),
@@ -19,6 +20,7 @@ INFO = (
     SymptomInfo("norm-erases", "activations", "A normalisation layer puts out the same for every sample.", 1e-3, "Deviation between samples over the root mean square, of the first site where nothing is left.", fact=True),
     SymptomInfo("activations-explode", "activations", "Outputs grow by orders of magnitude through the layers or over the steps.", 1000.0, "Largest root mean square of a hidden site; normalised signals stay near 1."),
 )  # fmt: skip
+_FEWEST_LOOKS = 5
 _NORMS = ("layer_norm", "batch_norm", "group_norm", "instance_norm")
 
 
@@ -68,6 +70,15 @@ def dead_from_start(view: View) -> Symptom | None:
     share = worst.dead_start or 0.0
     text = f"{share:.0%} of the {worst.units} units after {worst.name} are zero for every sample from the first steps on."
     return Symptom("dead-from-start", text, share, limit, float(np.clip((share - limit) / 0.4 + 0.2, 0.2, 1.0)), worst.name, worst.place)
+
+
+def wholly_dead(view: View) -> Symptom | None:
+    """A hidden rectifier all of whose units are silent in every look, from the first to the last."""
+    site = next((s for s in _rectified(view) if s.hidden and s.units > 1 and s.samples >= _FEWEST_LOOKS and (s.dead_start or 0.0) == (s.dead_end or 0.0) == 1.0), None)
+    if site is None:
+        return None
+    text = f"{site.name} puts out nothing but zeros, for every sample from the first step to the last."
+    return Symptom("wholly-dead", text, 1.0, None, 1.0, site.name, site.place)
 
 
 def saturated_units(view: View) -> Symptom | None:
@@ -130,7 +141,8 @@ def norm_erases(view: View) -> Symptom | None:
     for site in sorted(view.recording.sites, key=lambda s: s.order):
         ratios = [(a.spread or 0.0) / max(_rms(a), 1e-12) for a in seen.get(site.name, []) if a.spread is not None and math.isfinite(_rms(a))]
         if len(ratios) >= 2:
-            known.append((site, float(np.median(ratios))))
+            # What comes of training is no misuse; before the first step the biases are zero, and what is left is rounding.
+            known.append((site, max(float(np.median(ratios[1:4])), float(np.median(ratios)))))
     alike = len(known)
     while alike and known[alike - 1][1] < limit:
         alike -= 1
@@ -164,4 +176,4 @@ def activations_explode(view: View) -> Symptom | None:
     return Symptom("activations-explode", text, worst[0], limit, min(1.0, 0.4 + 0.2 * math.log10(min(worst[0], 1e12) / limit)), worst[1], hidden[worst[1]].place)
 
 
-DETECTORS = (dead_units, dead_from_start, saturated_units, squashed_signal, signal_collapses, norm_erases, activations_explode)
+DETECTORS = (dead_units, dead_from_start, wholly_dead, saturated_units, squashed_signal, signal_collapses, norm_erases, activations_explode)

@@ -31,6 +31,7 @@ INFO = (
 _FEW_OF_A_CLASS = 4  # predictions, before none of them is a sign
 _MANY_READINGS = 1.6  # how much farther the best of a dozen comes by chance than the best of three
 _NEAR = 40  # steps before a validation pass in which training was about as good as at it
+_FEW_TIMES = 3  # that a row came: too few to know it by heart
 _SEEN = 0.7  # of a learner's error: who makes fewer sees more than it does
 _SURE_ERROR = 0.12  # share of the surest rows that may be wrong by chance, or by a few bad labels
 # Variance of the inputs in a tenth of their directions beyond its share: sampling noise reaches a tenth.
@@ -191,7 +192,7 @@ def sure_and_wrong(view: View) -> Symptom | None:
     if r is None or r.wrong is None or r.sure_wrong is None or not view.is_classification or not r.wrong > 0 or view.blends:
         return None
     # A learner that is wrong because it cannot see the pattern is no witness: another one, or the network on new rows, sees it.
-    seen = max(r.best, r.encoded if r.encoded is not None else 0.0, _right_on_both(view))
+    seen = max(r.best, r.encoded if r.encoded is not None else 0.0, _right_on_both(view), _right_at_once(view))
     if 1 - seen < _SEEN * r.wrong:
         return None
     if not r.sure_wrong >= _SURE_ERROR or not (1 - r.wrong - r.constant) >= 0.15 * (1 - r.constant) or not r.sure_wrong / r.wrong >= limit:
@@ -211,6 +212,12 @@ def _right_on_both(view: View) -> float:
     best = max(scored, key=lambda e: e.accuracy or 0.0)
     near = [s.accuracy for s in view.samples if s.accuracy is not None and best.step - _NEAR < s.step <= best.step]
     return min(best.accuracy or 0.0, sum(near) / len(near)) if near else 0.0
+
+
+def _right_at_once(view: View) -> float:
+    """Training accuracy, where each row came so few times that it cannot have been learnt by heart."""
+    seen = view.trained_rows
+    return view.accuracy or 0.0 if seen is not None and seen.rows <= _FEW_TIMES * seen.distinct else 0.0
 
 
 def codes_as_numbers(view: View) -> Symptom | None:

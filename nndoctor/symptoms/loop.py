@@ -27,6 +27,7 @@ INFO = (
     SymptomInfo("eval-mode", "loop", "Training forwards run with model.training off, and layers that mind are among them.", 0.3, "Share of the training forwards."),
 )  # fmt: skip
 _STRANGE = 0.7  # deviations; a batch of eight rows like the others strays by 0.35, one of a single class by about 1
+_AGAIN = 0.9  # share of forwards with the rows of the one before
 _ALL = 1.2  # times the rows that were seen: hardly more than these
 _THINS = 0.2  # share of units that dropout leaves out, from which validation under it is plainly worse
 
@@ -286,7 +287,7 @@ def same_batch(view: View) -> Symptom | None:
     limit = view.thresholds.get("same-batch", 4.0)
     seen, f = view.trained_rows, view.features
     batch = next((s.batch for s in view.steps_seen if s.batch), None)
-    if seen is None or not batch or seen.forwards < 20 or seen.distinct > 2 * batch or (f is not None and f.dtype.startswith("int") and seen.fresh > 0):
+    if seen is None or not batch or seen.forwards < 20 or (seen.distinct > 2 * batch and seen.same <= _AGAIN) or (f is not None and f.dtype.startswith("int") and seen.fresh > 0):
         return None
     if any(seen.distinct <= length <= _ALL * seen.distinct for length in view.lengths):
         return None  # these rows are all that one of the loaders has
@@ -297,14 +298,15 @@ def same_batch(view: View) -> Symptom | None:
         return Symptom("same-batch", text, ratio, limit, 1.0, "data", loader.place) if ratio >= limit else None
     if view.labels is not None and view.labels.twins_agree is not None and view.labels.twins_agree < 0.9:
         return None  # rows that are alike by accident: their targets differ
-    if f is not None and _is_binary(f) and seen.same <= 0.9:
+    if f is not None and _is_binary(f) and seen.same <= _AGAIN:
         return None  # there may be no others: inputs of few values come again
     held = max((e.samples for e in view.recording.evaluations), default=0)
-    taken = seen.handed < 0.5 and (seen.same > 0.9 or seen.distinct < batch)
+    taken = seen.handed < 0.5 and (seen.same > _AGAIN or seen.distinct < batch)
     ratio = held / max(seen.distinct, 1)
     if not taken or ratio < limit:
         return None
-    text = f"All {seen.forwards} steps see the same {seen.distinct} rows, taken anew each time, while validation has {held:,}."
+    few = f"All {seen.forwards} steps see the same {seen.distinct} rows" if seen.distinct <= batch else f"{seen.same:.0%} of the {seen.forwards} steps see the rows of the step before, {seen.distinct} in all"
+    text = f"{few}, taken anew each time, while validation has {held:,}."
     return Symptom("same-batch", text, ratio, limit, 1.0, "data")
 
 

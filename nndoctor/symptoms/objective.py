@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 
-from nndoctor.record.model import Link, OptimizerInfo, ParameterInfo
+from nndoctor.record.model import Link, OptimizerInfo, ParameterInfo, Place
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
@@ -15,13 +16,17 @@ INFO = (
     SymptomInfo("maximises", "objective", "The optimiser is told to maximise."),
     SymptomInfo("likelihood-minimised", "objective", "A log-likelihood is lowered.", 0.0, "Level of the loss: the logarithm of a probability is below zero, its negative above."),
     SymptomInfo("overlap-minimised", "objective", "A share of overlap, as Dice or IoU, is lowered.", 1.0, "Level of the loss: an overlap lies between 0 and 1, and what is left of it is 1 minus it."),
+    SymptomInfo("overlap-of-logits", "objective", "A share of overlap, as Dice or IoU, is taken of numbers that are no probabilities."),
     SymptomInfo("loss-below-floor", "objective", "A loss that is never negative by its definition is negative where backward begins.", 0.0, "Level of the loss: squared errors and cross-entropies are sums of what is above zero, so that somebody changed the sign.", fact=True),
 )  # fmt: skip
 _FLAT = frozenset({"Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn"})
 _FEWEST_STEPS = 5
 _SUMS = 2  # above and below the line of a quotient
-_TURNING = frozenset({"Neg", "Sub", "Rsub", "Log", "LogSoftmax", "LogSigmoid", "Log1P"})
-_SHARES = frozenset({"Sigmoid", "Softmax", "Clamp"})
+_MEANS = frozenset({"Mean", "Sum"})
+_TURNING = frozenset({"Neg", "Sub", "Rsub"})
+_ROOTS_AND_LOGARITHMS = frozenset({"Sqrt", "Rsqrt", "Norm", "LinalgVectorNorm", "Log", "Log1P", "LogSoftmax", "LogSigmoid"})
+_SHARES = frozenset({"Sigmoid", "Softmax", "Clamp", "Hardsigmoid", "Round"})
+_LAYERS = frozenset({"Convolution", "MkldnnConvolution", "CudnnConvolution", "ConvolutionOverrideable", "Addmm", "Mm", "Bmm", "Baddbmm", "Add", "NativeBatchNorm"})
 _MOVES = frozenset({"Select", "Slice", "Index", "View", "Reshape", "ReshapeAlias", "UnsafeView", "Squeeze", "Unsqueeze", "Permute", "Transpose"})
 _COME_AND_GO = 3  # tensors of one name
 _ABOVE_ZERO = frozenset({
@@ -111,28 +116,53 @@ def likelihood_minimised(view: View) -> Symptom | None:
 
 
 def overlap_minimised(view: View) -> Symptom | None:
-    """Sums of products of probabilities with a mask over their sums, nothing changing the sign, and the loss on its way to zero."""
+    """Dice or IoU of probabilities, nothing changing its sign, on its way to zero."""
     limit = view.thresholds.get("overlap-minimised", 1.0)
-    link = _overlap(view)
-    if link is None or view.first is None or view.last is None or view.judge is not None or not view.falls:
+    found = _overlap(view)
+    if found is None or found.turned or not found.shares or view.first is None or view.last is None or view.judge is not None or not view.falls:
         return None
     if view.finite.min() < 0 or view.finite.max() > limit:
         return None
     text = f"The loss is a share of overlap and not what is missing of it: it falls from {view.first:.3g} to {view.last:.3g}, so that prediction and target have less and less in common."
-    return Symptom("overlap-minimised", text, view.last, limit, 1.0, "", link.place)
+    return Symptom("overlap-minimised", text, view.last, limit, 1.0, "", found.place)
 
 
-def _overlap(view: View) -> Link | None:
-    """The quotient of an overlap of probabilities, of which the loss is the mean; None where it is something else."""
+def overlap_of_logits(view: View) -> Symptom | None:
+    """Dice or IoU of the output of a layer, which no sigmoid or softmax keeps between 0 and 1."""
+    found = _overlap(view)
+    if found is None or found.op not in _LAYERS or not found.turned:
+        return None
+    text = f"The loss is a share of overlap, of sums of products with the target, and takes them of {found.op.lower()}'s outputs as they are: no sigmoid or softmax keeps them between 0 and 1."
+    return Symptom("overlap-of-logits", text, 1.0, None, 1.0, "", found.place)
+
+
+@dataclass(frozen=True)
+class _Overlap:
+    """A quotient of sums of products, as Dice and IoU are."""
+
+    op: str  # that made what is multiplied with the target
+    turned: bool  # its sign, as in 1 - overlap
+    place: Place | None
+
+    @property
+    def shares(self) -> bool:
+        """Whether what overlaps lies between 0 and 1."""
+        return self.op in _SHARES
+
+
+def _overlap(view: View) -> _Overlap | None:
+    """The overlap that the loss is the mean of; None where it is something else. A cosine or a correlation divides by roots."""
     graph = view.graph
-    ops = [link.op for link in graph.chain] if graph is not None else []
-    if graph is None or "Div" not in ops or graph.ops.get("Sum", 0) < _SUMS or set(graph.ops) & _TURNING:
+    links = [link for link in graph.chain if link.op not in _MOVES] if graph is not None else []
+    ops = [link.op for link in links]
+    if graph is None or "Div" not in ops or graph.ops.get("Sum", 0) < _SUMS or set(graph.ops) & _ROOTS_AND_LOGARITHMS:
         return None
     at = ops.index("Div")
-    below = [op for op in ops[at + 1 :] if op not in _MOVES]
-    inner = below.index("Sum") if "Sum" in below else len(below)
-    shaped = set(ops[:at]) <= {"Mean", "Sum"} and set(below[:inner]) <= {"Add", "Mul"}
-    return graph.chain[at] if shaped and below[inner + 1 : inner + 2] == ["Mul"] and set(below[inner + 2 : inner + 3]) <= _SHARES and below[inner + 2 :] else None
+    total = ops.index("Sum", at) if "Sum" in ops[at:] else len(ops)
+    above, between, product = set(ops[:at]), set(ops[at + 1 : total]), ops[total + 1 : total + 3]
+    if not above <= _MEANS | _TURNING or not between <= {"Add", "Mul"} or len(product) < 2 or product[0] != "Mul":
+        return None
+    return _Overlap(product[1], bool(above & _TURNING), links[at].place)
 
 
 def loss_below_floor(view: View) -> Symptom | None:
@@ -166,4 +196,4 @@ def _climber(view: View) -> OptimizerInfo | None:
     return next((o for o in view.recording.optimizers if any(g.settings.get("maximize") is True for g in o.groups)), None)
 
 
-DETECTORS = (loss_rebuilt, flat_operation, maximises, likelihood_minimised, overlap_minimised, loss_below_floor)
+DETECTORS = (loss_rebuilt, flat_operation, maximises, likelihood_minimised, overlap_minimised, overlap_of_logits, loss_below_floor)

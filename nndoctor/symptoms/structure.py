@@ -13,8 +13,9 @@ INFO = (
     SymptomInfo("loss-left-out", "structure", "The loss that compares with the targets is computed in every step, and backward is called on something else."),
     SymptomInfo("unregistered-layers", "structure", "Layers that the forward uses but the model does not own: an optimiser of model.parameters() cannot hold them."),
     SymptomInfo("time-over-batch", "structure", "A recurrent or attention layer takes the batch for the sequence: samples are mixed with one another."),
+    SymptomInfo("softmax-over-batch", "structure", "A softmax within the network runs over the batch: the weights of one sample depend on what the others hold."),
     SymptomInfo("no-bend", "structure", "Two or more layers in a row with nothing nonlinear anywhere between the first and the loss."),
-    SymptomInfo("norm-momentum", "structure", "Batch norm's running statistics never move, or follow the last batch alone."),
+    SymptomInfo("norm-momentum", "structure", "Batch norm's running statistics never move, or follow the last batch alone, or almost.", 0.9, "Share that the last batch has in them; torch's default is 0.1, which other libraries spell 0.9."),
     SymptomInfo("norm-few-values", "structure", "Batch norm takes its statistics from two or three values.", 3.0, "Values of a feature in a batch: two become -1 and 1 whatever they were (Wu and He 2018 see the error rise from eight on downwards)."),
     SymptomInfo("squashing-stack", "structure", "Hidden sigmoid, tanh or softmax activations in series.", 3.0, "How many, a tanh counting half: each sigmoid passes at most a quarter of the gradient on (Glorot and Bengio 2010)."),
 )  # fmt: skip
@@ -95,6 +96,17 @@ def time_over_batch(view: View) -> Symptom | None:
     return None
 
 
+def softmax_over_batch(view: View) -> Symptom | None:
+    """A hidden one whose first axis has one entry for each target. A bag of instances has one target, a table of pairs is square."""
+    loss = view.main_loss
+    samples = loss.target.shape[0] if loss is not None and loss.target is not None and loss.target.shape else None
+    for site in view.recording.sites:
+        if site.axis == 0 and site.length == samples and samples is not None and samples > 1 and site.hidden and not site.square:
+            text = f"The softmax at {site.name} runs over the first axis, that of the {samples} samples: what one sample gets depends on the others of its batch."
+            return Symptom("softmax-over-batch", text, float(samples), None, 1.0, site.module or site.name, site.place)
+    return None
+
+
 def no_bend(view: View) -> Symptom | None:
     """A deep network that is one linear map."""
     g = view.graph
@@ -107,12 +119,13 @@ def no_bend(view: View) -> Symptom | None:
 
 
 def norm_momentum(view: View) -> Symptom | None:
-    """Momentum 0 keeps 0 and 1 for ever; momentum 1 forgets all but the last batch."""
+    """Momentum 0 keeps 0 and 1 for ever, momentum 1 forgets all but the last batch, and 0.99 is a slow average in other libraries."""
+    limit = view.thresholds.get("norm-momentum", 0.9)
     for m in view.recording.modules:
         momentum = m.settings.get("momentum")
-        if "BatchNorm" in m.type and isinstance(momentum, (int, float)) and not isinstance(momentum, bool) and (momentum <= 0 or momentum >= 1) and m.settings.get("track_running_stats", True):
-            what = "stay at 0 and 1 for ever" if momentum <= 0 else "are those of the last batch alone"
-            return Symptom("norm-momentum", f"{m.name} has momentum {momentum:g}: the statistics that evaluation uses {what}.", float(momentum), 0.1, 1.0, m.name, m.place)
+        if "BatchNorm" in m.type and isinstance(momentum, (int, float)) and not isinstance(momentum, bool) and (momentum <= 0 or momentum >= limit) and m.settings.get("track_running_stats", True):
+            what = "stay at 0 and 1 for ever" if momentum <= 0 else "are those of the last batch alone" if momentum >= 1 else f"are those of the last batch to {momentum:.0%}"
+            return Symptom("norm-momentum", f"{m.name} has momentum {momentum:g}: the statistics that evaluation uses {what}.", float(momentum), limit, 0.6 if 0 < momentum < 1 else 1.0, m.name, m.place)
     return None
 
 
@@ -145,4 +158,4 @@ def squashing_stack(view: View) -> Symptom | None:
     return Symptom("squashing-stack", text, depth, limit, min(1.0, 0.4 + 0.15 * (depth - limit)), sites[0].name, sites[0].place)
 
 
-DETECTORS = (unreached_parameters, loss_left_out, unregistered_layers, time_over_batch, no_bend, norm_momentum, norm_few_values, squashing_stack)
+DETECTORS = (unreached_parameters, loss_left_out, unregistered_layers, time_over_batch, softmax_over_batch, no_bend, norm_momentum, norm_few_values, squashing_stack)
