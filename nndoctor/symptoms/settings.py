@@ -181,7 +181,7 @@ def rate_cut_falling(view: View) -> Symptom | None:
         return None
     losses = view.losses
     rates = _rates(view, len(losses))
-    if len(rates) != len(losses) or not np.isfinite(losses).all():
+    if not len(losses) or len(rates) != len(losses) or not np.isfinite(losses).all():
         return None
     top = rates.index(max(rates))
     cut = next((i for i in range(top, len(rates)) if rates[i] < _CUT * rates[top]), 0)
@@ -261,7 +261,7 @@ def few_negatives(view: View) -> Symptom | None:
 def _rates(view: View, most: int = 60) -> list[float]:
     """Learning rate of the last optimiser's first group at so many steps, or some more."""
     index, n = view.recording.optimizers[-1].index, len(view.steps_seen)
-    return [r for s in range(view.since, view.since + n, max(1, n // most)) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
+    return [r for s in range(view.since, view.since + n, max(1, n // max(most, 1))) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
 
 
 def rate_never_arrives(view: View) -> Symptom | None:

@@ -66,6 +66,29 @@ def test_units_that_die_later_did_not_begin_dead() -> None:
     assert lacks(r, "dead-from-start")
 
 
+# --- wholly-dead --------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_that_is_silent_from_first_to_last() -> None:
+    """All of its units, in all of the looks."""
+    r = healthy()
+    change(r.sites[:1], dead_start=1.0, dead_end=1.0)
+
+    s = symptom_of(r, "wholly-dead")
+
+    assert "net.1" == s.where
+    assert "net.1 puts out nothing but zeros" in s.text
+
+
+@pytest.mark.parametrize("fields", [{"dead_start": 1.0, "dead_end": 0.4}, {"dead_start": 0.9, "dead_end": 1.0}, {"dead_start": 1.0, "dead_end": 1.0, "hidden": False}])
+def test_a_layer_that_wakes_or_dies_later(fields: dict[str, object]) -> None:
+    """A branch that starts at zero on purpose wakes; an output is another matter."""
+    r = healthy()
+    change(r.sites[:1], **fields)
+
+    assert lacks(r, "wholly-dead")
+
+
 # --- saturated-units ----------------------------------------------------------------------------------------------
 
 

@@ -426,3 +426,21 @@ def test_one_worse_pass_at_the_end_is_no_rise() -> None:
     assert lacks(wobbly, "validation-rises")
     assert lacks(diverging, "validation-rises")
     assert lacks(annealed, "validation-rises")
+
+
+# --- mastered -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_leaves_nothing_to_mend() -> None:
+    """Both scores count, and validation must be known."""
+    r, unknown, poor = (healthy(geometric(2.3, 0.01), accuracy=0.99) for _ in range(3))
+    unknown.evaluations = []
+    change(poor.evaluations, accuracy=0.9)
+
+    s = symptom_of(r, "mastered")
+
+    assert 0.95 == s.threshold
+    assert "Training scores 0.99 and validation 0.99" in s.text
+    assert lacks(r, "mastered", limit=0.995)
+    assert lacks(unknown, "mastered")
+    assert lacks(poor, "mastered")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nndoctor.record.model import Call, Features, ModuleMode, NonFinite, Place, Recording, Site
-from tests.symptoms.build import change, healthy, inputs, lacks, reals, regression, symptom_of
+from tests.symptoms.build import change, healthy, inputs, lacks, reals, reference, regression, symptom_of
 
 
 def fed(features: Features) -> Recording:
@@ -260,3 +260,21 @@ def test_ids_that_enter_as_numbers() -> None:
     assert lacks(looked_up, "ids-as-magnitudes")
     assert lacks(counts, "ids-as-magnitudes")
     assert lacks(pixels, "ids-as-magnitudes")
+
+
+# --- signal-behind-outliers ---------------------------------------------------------------------------------------
+
+
+def test_a_signal_that_a_few_wild_values_hide() -> None:
+    """What simple learners gain where these are cut off."""
+    r, plain = regression(), regression()
+    r.references = [reference(0.0, 0.1, 0.15, 0.2, task="real", tamed=0.8)]
+    plain.references = [reference(0.0, 0.7, 0.75, 0.75, task="real", tamed=0.8)]
+
+    s = symptom_of(r, "signal-behind-outliers")
+
+    assert (0.6, 0.2) == (pytest.approx(s.value), s.threshold)
+    assert "simple learners reach R2 0.80 on held-out training rows; as the inputs are, 0.20" in s.text
+    assert lacks(r, "signal-behind-outliers", limit=0.7)
+    assert lacks(plain, "signal-behind-outliers")
+    assert lacks(regression(), "signal-behind-outliers")

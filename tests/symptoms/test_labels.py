@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nndoctor.record.model import Features, Labels, Recording, Reference
+from nndoctor.record.model import Features, Labels, Recording, Reference, TrainingRows
 from tests.symptoms.build import change, classes, healthy, inputs, lacks, reference, regression, stuck, symptom_of
 
 TEN = {str(k): 320 for k in range(10)}
@@ -242,6 +242,11 @@ def test_errors_where_a_learner_is_sure() -> None:
     assert lacks(chance, "sure-and-wrong")
     assert "against 40% of all" in symptom_of(clean, "sure-and-wrong").text
     assert lacks(seen, "sure-and-wrong")
+    change(clean.samples, accuracy=0.95)
+    clean.evaluations = []
+    assert "against 40% of all" in symptom_of(clean, "sure-and-wrong").text
+    clean.rows = [TrainingRows(0, 3200, 1500, 100, 0.1)]  # what came twice is not known by heart
+    assert lacks(clean, "sure-and-wrong")
     assert lacks(patterns, "sure-and-wrong")
 
 

@@ -430,6 +430,25 @@ def test_rows_taken_by_hand_that_never_change() -> None:
     assert "the same 24 rows" in symptom_of(few, "same-batch").text
 
 
+def test_batches_that_come_in_blocks() -> None:
+    """Each is the one of the step before, however many there are in the end."""
+    r, shuffled = trained_on(96, same=0.97), trained_on(96, same=0.0)
+    for made in (r, shuffled):
+        made.loaders = []
+        change(made.evaluations, samples=500)
+
+    assert "97% of the 100 steps see the rows of the step before, 96 in all, taken anew each time, while validation has 500" in symptom_of(r, "same-batch").text
+    assert lacks(shuffled, "same-batch")
+
+
+def test_a_loader_that_has_few_rows() -> None:
+    """Another one, which validates, may have as many as it likes."""
+    r = trained_on(32)
+    r.loaders.append(replace(r.loaders[0], index=1, length=32))
+
+    assert lacks(r, "same-batch")
+
+
 def test_a_small_data_set_is_seen_again_and_again() -> None:
     """All of its samples are, in another order or as one tensor; and equal rows with different targets are no repetition."""
     small, whole, mixed, twins = trained_on(32), trained_on(32, same=1.0, handed=1.0), trained_on(32), trained_on(24)

@@ -17,6 +17,7 @@ from tests.symptoms.build import (
     OPTIMIZER,
     STEPPED,
     change,
+    geometric,
     healthy,
     lacks,
     links,
@@ -145,3 +146,90 @@ def test_the_likelihood_of_a_mixture_is_one() -> None:
 
     assert "(Logsumexp) without a minus" in symptom_of(r, "likelihood-minimised").text
     assert lacks(generator, "likelihood-minimised")
+
+
+# --- flat-operation -----------------------------------------------------------------------------------------------
+
+
+def rounded(norm: float) -> Recording:
+    """A loss of rounded outputs; every parameter has that gradient."""
+    recording = healthy()
+    recording.graphs[0].ops["Round"] = 1
+    recording.graphs[0].chain = [Link("Mean", BACKWARD), Link("Round", LOSS), Link("Addmm", BACKWARD)]
+    change(recording.steps, norms=[norm] * 6)
+    return recording
+
+
+def test_an_operation_without_a_slope() -> None:
+    """The line is its own."""
+    r = rounded(0.0)
+
+    s = symptom_of(r, "flat-operation")
+
+    assert (1.0, 0.3, LOSS) == (s.value, s.threshold, s.place)
+    assert "round is flat wherever it does not jump" in s.text
+    assert lacks(r, "flat-operation", limit=1.0)
+
+
+def test_rounding_that_the_gradient_goes_round() -> None:
+    """A straight-through estimator has a gradient; zeros without rounding are dead units."""
+    dead = rounded(0.0)
+    del dead.graphs[0].ops["Round"]
+
+    assert lacks(rounded(0.1), "flat-operation")
+    assert lacks(dead, "flat-operation")
+
+
+# --- overlap-minimised, overlap-of-logits -------------------------------------------------------------------------
+
+
+def overlapping(*ops: str, losses: list[float] | None = None, **others: int) -> Recording:
+    """A loss whose numerator goes through these operations."""
+    recording = healthy(geometric(0.5, 0.01) if losses is None else losses)
+    recording.graphs[0].chain = [Link(op, LOSS if op == "Div" else BACKWARD) for op in (*ops, "Convolution")]
+    recording.graphs[0].ops = {"Sum": 2, "Div": 1, **dict.fromkeys(ops, 2), **others}
+    return recording
+
+
+DICE = ("Div", "Add", "Mul", "Sum", "Mul")
+
+
+def test_an_overlap_that_is_lowered() -> None:
+    """Dice, with nothing that changes its sign."""
+    r = overlapping("Mean", *DICE, "Sigmoid")
+
+    s = symptom_of(r, "overlap-minimised")
+
+    assert (1.0, LOSS) == (s.threshold, s.place)
+    assert "it falls from 0.5 to" in s.text
+    assert lacks(r, "overlap-minimised", limit=0.2)
+
+
+@pytest.mark.parametrize(
+    ("why", "ops", "others"),
+    [
+        ("what is missing of it", ("Mean", "Rsub", *DICE, "Sigmoid"), {}),
+        ("its negative", ("Neg", "Mean", *DICE, "Sigmoid"), {}),
+        ("a cosine", ("Mean", *DICE, "Sigmoid"), {"Sqrt": 2}),
+        ("a mean of squares", ("Mean", "Div", "Sum", "Mul", "Pow"), {}),
+    ],
+)
+def test_what_is_no_overlap_or_not_lowered(why: str, ops: tuple[str, ...], others: dict[str, int]) -> None:
+    """Only the share itself is meant."""
+    assert lacks(overlapping(*ops, **others), "overlap-minimised"), why
+
+
+def test_an_overlap_of_logits() -> None:
+    """1 - Dice of a layer's own output."""
+    s = symptom_of(overlapping("Mean", "Rsub", *DICE), "overlap-of-logits")
+
+    assert LOSS == s.place
+    assert "of convolution's outputs as they are" in s.text
+
+
+def test_an_overlap_of_probabilities() -> None:
+    """Or of what else keeps between 0 and 1; where the sign was not changed, something else is meant."""
+    assert lacks(overlapping("Mean", "Rsub", *DICE, "Sigmoid"), "overlap-of-logits")
+    assert lacks(overlapping("Mean", "Rsub", *DICE, "Relu"), "overlap-of-logits")
+    assert lacks(overlapping("Mean", *DICE), "overlap-of-logits")
+    assert lacks(healthy(), "overlap-of-logits")

@@ -205,6 +205,34 @@ def test_schedules_that_leave_time_to_learn(why: str, rate: Callable[[int], floa
     assert lacks(scheduled(rate), "rate-decays-away"), why
 
 
+# --- rate-cut-falling ---------------------------------------------------------------------------------------------
+
+
+def plateaued(losses: list[float], cut: int) -> Recording:
+    """A tenth of the rate from that step on, a hundredth eight steps later, and so on."""
+    recording = scheduled(lambda i: 1e-2 * 0.1 ** max(0, (i - cut) // 8 + 1))
+    recording.steps = healthy(losses).steps
+    return recording
+
+
+def test_a_rate_that_is_cut_in_the_midst_of_the_fall() -> None:
+    """What was gained before it, and what after it."""
+    r = plateaued([*geometric(2.3, 0.9, 30), *[0.9] * 70], 30)
+
+    s = symptom_of(r, "rate-cut-falling")
+
+    assert 0.05 == s.threshold and 0.2 < s.value < 0.4
+    assert "when the rate was cut at step 30" in s.text and "in the 71 steps after that it fell by 11%" in s.text
+    assert lacks(r, "rate-cut-falling", limit=0.5)
+
+
+def test_a_rate_that_is_cut_when_nothing_falls_any_more() -> None:
+    """As a schedule should; nor where the fall goes on, or the rate is not lost."""
+    assert lacks(plateaued([*geometric(2.3, 0.9, 10), *[0.9] * 90], 30), "rate-cut-falling")
+    assert lacks(plateaued(geometric(2.3, 0.1), 30), "rate-cut-falling")
+    assert lacks(healthy(), "rate-cut-falling")
+
+
 # --- decay-dominates ----------------------------------------------------------------------------------------------
 
 

@@ -144,6 +144,17 @@ def test_statistics_that_never_move_or_forget_everything(momentum: float, words:
     assert f"net.norm has momentum {momentum:g}" in s.text and words in s.text
 
 
+def test_a_momentum_as_other_libraries_spell_it() -> None:
+    """0.99 of the last batch, where a slow average was meant; it weighs less than none at all."""
+    r = normed(momentum=0.99)
+
+    s = symptom_of(r, "norm-momentum")
+
+    assert (0.9, 0.6) == (s.threshold, s.strength)
+    assert "the last batch to 99%" in s.text
+    assert lacks(r, "norm-momentum", limit=0.995)
+
+
 @pytest.mark.parametrize(
     ("why", "type", "settings"),
     [
@@ -268,3 +279,35 @@ def test_one_sample_with_a_target_for_each_position() -> None:
     assert 32.0 == symptom_of(rows, "time-over-batch").value
     assert lacks(whole, "time-over-batch")
     assert lacks(tagged, "time-over-batch")
+
+
+# --- softmax-over-batch -------------------------------------------------------------------------------------------
+
+
+def weighing(**fields: object) -> Recording:
+    """The healthy run, batches of 32, with a softmax within the network."""
+    recording = healthy()
+    recording.sites.append(relu(9, name="softmax@train.py:16", function="softmax", module="", dead_start=None, dead_end=None, **fields))
+    return recording
+
+
+def test_weights_of_attention_over_the_batch() -> None:
+    """Over the axis that has one entry for each target."""
+    s = symptom_of(weighing(axis=0, length=32), "softmax-over-batch")
+
+    assert (32, "softmax@train.py:16") == (s.value, s.where)
+    assert "that of the 32 samples" in s.text
+
+
+@pytest.mark.parametrize(
+    ("why", "fields"),
+    [
+        ("over time", {"axis": 1, "length": 32}),
+        ("a bag of instances has one target", {"axis": 0, "length": 50}),
+        ("a table of pairs", {"axis": 0, "length": 32, "square": True}),
+        ("what the loss is given is judged elsewhere", {"axis": 0, "length": 32, "hidden": False}),
+    ],
+)
+def test_a_softmax_over_something_else(why: str, fields: dict[str, object]) -> None:
+    """It mixes no samples."""
+    assert lacks(weighing(**fields), "softmax-over-batch"), why

@@ -284,6 +284,21 @@ def test_steps_that_round_to_nothing() -> None:
     assert lacks(healthy(), "updates-round-away")
 
 
+def test_one_half_tensor_that_never_moves() -> None:
+    """However well the others do, it is lost; in float32 it is a matter of the rate."""
+    r, single, moved = healthy(), healthy(), healthy()
+    for made in (r, single, moved):
+        change((p for s in made.samples for p in s.parameters if p.parameter == 2), rounded=1.0)
+    change(r.parameters[2:3] + moved.parameters[2:3], dtype="float16")
+    moved.samples[-1].parameters[2].rounded = 0.9
+
+    assert "100% of the weights" in symptom_of(r, "updates-round-away").text
+    assert "it has not moved" in symptom_of(r, "half-weights").text
+    for made in (single, moved):
+        assert lacks(made, "updates-round-away")
+        assert lacks(made, "half-weights")
+
+
 # --- gradients-underflow ------------------------------------------------------------------------------------------
 
 
