@@ -68,7 +68,7 @@ class EvaluationWatch:
         if output is not None and output.layout == torch.strided:
             now.output = _storage(output)
             now.outputs.add(now.output)
-        now.handed.clear()
+        now.handed = [(kind, t) for kind, t in now.handed if not kind]  # targets may go before the forward
 
     def loss(self, function: str, value: Tensor, rows: int) -> None:
         """A loss function was called in the pass."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nndoctor.probe.launch import Limits, Target, watch
-from nndoctor.probe.overlap import _checksums, _thinned
+from nndoctor.probe.overlap import _checksums, _is_called_validation, _thinned
 from nndoctor.record.model import Overlap
 
 SCRIPT = """\
@@ -112,3 +112,19 @@ def test_a_row_is_known_by_columns_from_all_over() -> None:
     x[..., 5] = torch.randn(32, 60, generator=torch.Generator().manual_seed(0))
 
     assert 32 == len(np.unique(_checksums(_thinned(x))))
+
+
+@pytest.mark.parametrize(
+    ("calls", "named"),
+    [
+        (["model(x)", "accuracy(model, x[val], y[val])", "train_fold(x, y, train, val)"], True),
+        (["model(x)", "accuracy(model, x[train])", "validate(model)"], False),
+        (["model(x)", "validate(model, x)"], True),
+        (["model(batch)", "test_step(batch)", "evaluate(train_loader)"], False),
+        (["model(x)", "score(model, x)  # validation"], False),
+        (["model(x)", "fit(train, val)"], False),
+    ],
+)
+def test_the_calls_say_what_is_evaluated(calls: list[str], named: bool) -> None:
+    """What is given says more than what is called, and the innermost call most; comments say nothing."""
+    assert named == _is_called_validation(calls)

@@ -113,3 +113,31 @@ def test_class_numbers_are_better_told_apart_as_classes() -> None:
     assert classes.as_classes > 0.9
     assert amounts.linear > amounts.as_classes + 0.15
     assert [None] * len(others) == [found.as_classes for found in others if found is not None]
+
+
+def test_a_signal_behind_a_code_for_what_is_missing() -> None:
+    """A few cells of -9999, standardised with the rest, leave the rest alike; without such cells there is nothing to cut off."""
+    draw = DRAW(4)
+    x = draw.normal(size=(600, 12))
+    y = x[:, 0] + x[:, 1]
+    marred = np.where(draw.random(x.shape) < 0.002, -9999.0, x)
+
+    wild = compare(0, "real", rows((marred - marred.mean(0)) / marred.std(0), y))
+    tame = compare(0, "real", rows(x, y))
+
+    assert wild is not None and wild.tamed is not None
+    assert tame is not None and tame.tamed is None
+    assert wild.tamed > wild.plain + 0.3
+
+
+def test_codes_are_counted_where_several_columns_hold_them() -> None:
+    """The target is what the codes of a row add up to, wherever in the row they stand."""
+    draw = DRAW(5)
+    codes = draw.integers(0, 12, (600, 20))
+    y = draw.normal(size=12)[codes].sum(1)
+
+    found = compare(0, "real", rows((codes - codes.mean()) / codes.std(), y))
+
+    assert found is not None and found.encoded is not None
+    assert 20 == found.codes
+    assert found.encoded > 0.9 > found.plain + 0.3
