@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from nndoctor.probe import stats
+from nndoctor.probe.handed import Handed
 from nndoctor.record.model import Evaluation, Place
 
 _MOST_PARTS = 5000  # batches of a pass that are scored
-_MOST_HANDED = 4
 _MOST_CLASSES = 1024  # labels of a batch that are counted
 
 
@@ -33,7 +33,7 @@ class _Pass:
     guess: weakref.ref[Tensor] | None = None  # the classes that were chosen last, by their scores
     output: int = 0  # storage address of the last output, or of what all of them were put together in: its views are recognised by it
     outputs: set[int] = field(default_factory=set)  # these addresses of the whole pass
-    handed: list[tuple[str, Tensor]] = field(default_factory=list)  # out of torch since the last forward: "class", "value" or "" for what the model did not make
+    handed: Handed = field(default_factory=Handed)
     rows: int = 0
 
     def take_value(self) -> None:
@@ -68,7 +68,6 @@ class EvaluationWatch:
         if output is not None and output.layout == torch.strided:
             now.output = _storage(output)
             now.outputs.add(now.output)
-        now.handed = [(kind, t) for kind, t in now.handed if not kind]  # targets may go before the forward
 
     def loss(self, function: str, value: Tensor, rows: int) -> None:
         """A loss function was called in the pass."""
@@ -138,24 +137,18 @@ class EvaluationWatch:
             now.output, now.rows = _storage(whole), len(whole)
 
     def handed_out(self, tensor: Tensor) -> None:
-        """A tensor became an array or a list, for a score that torch does not see: what the model made of the batch is held against
-        the other tensor of that size that goes the same way.
-        """
+        """A tensor became an array or a list, for a score that torch does not see."""
         now = self._open
-        if now is None or tensor.dim() == 0 or tensor.layout != torch.strided or tensor.is_complex():
-            return
-        kind = "class" if self.is_guess(tensor) else "value" if _storage(tensor) == now.output else ""
-        at = next((i for i, (k, t) in enumerate(now.handed) if bool(k) != bool(kind) and t.numel() == tensor.numel()), None)
-        if at is None:
-            now.handed = [*now.handed[1 - _MOST_HANDED :], (kind, tensor.detach())]
-            return
-        other_kind, other = now.handed.pop(at)
-        guess, target = ((tensor, other) if kind else (other, tensor))
-        guess, target = guess.detach().reshape(-1), target.detach().reshape(-1)
-        if (kind or other_kind) == "class":
-            self._note_classes("array", guess, target, guess == target)
-        elif guess.is_floating_point() and target.is_floating_point() and len(now.errors) <= _MOST_PARTS:
-            self._error(guess, target)
+        if now is not None and tensor.dim() and tensor.layout == torch.strided and not tensor.is_complex():
+            now.handed.add("class" if self.is_guess(tensor) else "value" if _storage(tensor) == now.output else "", tensor)
+
+    def _score_handed(self) -> None:
+        now = self._open
+        for kind, guess, target in now.handed.pairs() if now is not None else []:
+            if kind == "class":
+                self._note_classes("array", guess, target, guess == target)
+            elif guess.is_floating_point() and target.is_floating_point():
+                self._error(guess, target)
 
     def scored(self, prediction: Tensor, target: Tensor) -> None:
         """A regression loss was given these."""
@@ -178,6 +171,7 @@ class EvaluationWatch:
 
     def close(self) -> None:
         """Training goes on: write the pass. Waits for the device."""
+        self._score_handed()
         now, self._open = self._open, None
         if now is None:
             return
