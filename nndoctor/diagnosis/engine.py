@@ -24,6 +24,7 @@ from nndoctor.symptoms.view import View
 _TOLD = 0.5
 # Where the run plainly fails at learnable data, something is wrong for certain, and a lesser suspicion is worth telling.
 _TOLD_WHEN_FAILING = 0.3
+_TOLD_WHEN_IDLE = 0.4  # nothing was learnt, and whether there is anything to learn is not known
 _NOTED = 0.25
 _MOST_NOTES = 3
 _ENOUGH_STEPS = 8
@@ -116,7 +117,7 @@ def _is_slow(view: View) -> bool:
 
 def _tell(ranked: list[Scored], view: View, symptoms: list[Symptom]) -> list[Suspect]:
     """Suspects worth telling, each with its severity."""
-    bar = _TOLD_WHEN_FAILING if _failing(view, symptoms) else _TOLD
+    bar = _TOLD_WHEN_FAILING if _failing(view, symptoms) else _TOLD_WHEN_IDLE if _caution(view, symptoms) else _TOLD
     told: list[Suspect] = []
     notes: list[Suspect] = []
     for s in ranked:

@@ -166,6 +166,29 @@ def _bends(node: Node) -> bool:
     return True
 
 
+def _orders(node: Node, op: str) -> bool:
+    """Whether an operation may bring in the order of what attention sees: something fixed is added, or a table that is learnt; a mask;
+    a fixed matrix that says who is next to whom.
+    """
+    fixed = any(n is None for n, _ in node.next_functions)
+    if op == "Add":
+        tables = [t for n in inputs_of(node) if (t := leaf_of(n)) is not None and t.dim() >= 2]
+        return bool(tables) or (len(node.next_functions) > 1 and fixed) or all(map(_is_lookup, inputs_of(node)))
+    if op in ("Bmm", "Baddbmm"):
+        return fixed
+    if op.startswith("ScaledDotProduct"):
+        return bool(getattr(node, "_saved_is_causal", False)) or any(getattr(node, f"_saved_attn_{what}", None) is not None for what in ("mask", "bias"))
+    return op in ("MaskedFill", "Where", "Tril", "Triu")
+
+
+def _is_lookup(node: Node) -> bool:
+    """Whether a signal is rows of a table, maybe moved or scaled since."""
+    following: Node | None = node
+    while following is not None and op_of(following) in (*_SHAPE, "Mul"):
+        following = _only_input(following)
+    return following is not None and op_of(following) == "Embedding"
+
+
 def _gates(node: Node) -> list[str]:
     """Where an operation multiplies signals with one another: the sites of those squashed ones that came to it unmixed."""
     if op_of(node) not in _PRODUCTS or is_layer(node):
@@ -196,6 +219,7 @@ class Reading:
     layers: int = 0
     nonlinear: int = 0
     linear_pairs: int = 0
+    ordered: bool = False  # something may tell attention which place is which
     gates: set[str] = field(default_factory=set)  # sites of squashed signals that another signal is multiplied by
     truncated: bool = False
 
@@ -213,6 +237,7 @@ def read(root: Node) -> Reading:
         else:
             op = op_of(node)
             reading.ops[op] = reading.ops.get(op, 0) + 1
+            reading.ordered = reading.ordered or _orders(node, op)
         layer[node] = not is_leaf(node) and is_layer(node)
         if not is_leaf(node):
             reading.gates.update(_gates(node))

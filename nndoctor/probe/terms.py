@@ -25,8 +25,10 @@ _NODES_OF = {
     "smooth_l1_loss": ("SmoothL1Loss",), "huber_loss": ("HuberLoss",), "binary_cross_entropy": ("BinaryCrossEntropy",),
     "binary_cross_entropy_with_logits": ("BinaryCrossEntropyWithLogits",),
 }  # fmt: skip
-# Operations of layers that know neighbours or order: convolutions are asked for their kernel, and products of two batches are attention.
-_KNOW_PLACE = ("Rnn", "RNN", "Lstm", "LSTM", "Gru", "GRU", "ScaledDotProduct", "Bmm", "Baddbmm", "Unfold", "Im2Col", "Roll", "Fft", "Cumsum")
+# Operations of layers that know neighbours or order: convolutions are asked for their kernel. Products of two batches are attention,
+# which knows as much of order as it is told.
+_KNOW_PLACE = ("Rnn", "RNN", "Lstm", "LSTM", "Gru", "GRU", "Unfold", "Im2Col", "Roll", "Fft", "Cumsum")
+_ATTEND = ("ScaledDotProduct", "Bmm", "Baddbmm")
 _PRODUCTS = ("Addmm", "Mm", "Addmv", "Convolution", "MkldnnConvolution", "CudnnConvolution")
 # A difference below one of these is no error of a prediction: one component of a mixture, a distance in a kernel.
 _BLENDING = frozenset({"Logsumexp", "LogSoftmax", "Softmax", "Exp"})
@@ -104,11 +106,14 @@ class LossTerms:
 
 
 def _knows_place(reading: graph.Reading, parameters: list[ParameterInfo]) -> bool:
-    """Whether a layer looks at several places together: a kernel wider than one, recurrence, attention, weights used again."""
+    """Whether a layer looks at several places together: a kernel wider than one, recurrence, attention that is told of order, weights used again."""
     if reading.truncated or any(word in op for op in reading.ops for word in _KNOW_PLACE):
         return True
     if any(max(p.shape[2:], default=1) > 1 for p in parameters if len(p.shape) >= 3):
         return True
+    if any(word in op for op in reading.ops for word in _ATTEND):
+        turned = "Neg" in reading.ops and bool({"Cat", "Stack"} & set(reading.ops))  # rotary embeddings
+        return reading.ordered or turned
     products = sum(n for op, n in reading.ops.items() if op in _PRODUCTS)
     return products > 2 * max(1, sum(len(p.shape) >= 2 for p in parameters))
 

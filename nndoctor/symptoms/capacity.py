@@ -19,6 +19,7 @@ INFO = (
     SymptomInfo("many-parameters", "capacity", "The network has far more parameters than there are samples.", 100.0, "Trained parameters for each distinct training sample. Large networks may generalise all the same: it only counts where this one does not."),
     SymptomInfo("place-ignored", "capacity", "A simple learner that is told of place or order does far better than the network, none of whose layers knows either.", 0.2, "Its score above the network's and above that of simple learners without it, on the scale where a constant is 0 and a perfect score 1."),
 )  # fmt: skip
+_ATTENTION = ("ScaledDotProduct", "Bmm", "Baddbmm")
 _MOST_TAGS = 32  # labels of a row; more outputs than that are hardly each a question of its own
 _ENOUGH = 8  # units that carry most of what a small classifier needs
 
@@ -140,7 +141,9 @@ def place_ignored(view: View) -> Symptom | None:
     gap = local - max(0.0 if pooled else best, reached, 0.0)
     if not (gap >= limit and math.isfinite(gap) and math.isfinite(best)):
         return None
-    text = f"A linear model that sees neighbouring values together, and their order, reaches {r.local:.2f} on held-out rows; simple learners without that {r.plain:.2f}, and the network no more than {max(reached, 0) * (1 - r.constant) + r.constant:.2f}. None of its layers looks at several places together."
+    attends = view.graph is not None and any(op.startswith(_ATTENTION) for op in view.graph.ops)
+    missing = "Nothing tells its attention which place is which." if attends else "None of its layers looks at several places together."
+    text = f"A linear model that sees neighbouring values together, and their order, reaches {r.local:.2f} on held-out rows; simple learners without that {r.plain:.2f}, and the network no more than {max(reached, 0) * (1 - r.constant) + r.constant:.2f}. {missing}"
     return Symptom("place-ignored", text, gap, limit, float(np.clip(0.6 + gap, 0.6, 1.0)), "input")
 
 

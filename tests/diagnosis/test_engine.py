@@ -356,6 +356,16 @@ def test_a_run_that_learns_nothing_is_called_healthy_with_a_caution(pages: Calla
     assert ("", d.reasons) == (diagnose(healthy()).caution, dataclasses.replace(d, caution="").all_reasons)
 
 
+def test_a_run_that_learns_nothing_is_told_a_lesser_suspicion(pages: Callable[..., None]) -> None:
+    """Something hinders it most likely; of one that learns the same suspicion is no more than a note."""
+    pages(cause("likely", prior=-1.3, loss_flat=1.0, learns=1.0), cause("no", prior=-9.0, loss_flat=1.0))
+    idle, fine = stuck(), healthy()
+    idle.references = fine.references = []
+
+    assert [("likely", "error")] == [(s.cause.id, s.severity) for s in diagnose(idle).suspects]
+    assert "healthy" == diagnose(fine).verdict
+
+
 def test_a_run_that_hardly_learns_is_doubtful_where_something_is_suspected(pages: Callable[..., None]) -> None:
     """It is called healthy all the same; what is suspected, and can be tried, is kept. Who learns is beyond doubt."""
     pages(dataclasses.replace(cause("slow", prior=-3.0, still_falling=2.0), cures=["lr*10"]), cause("no", prior=-1.0, still_falling=0.1))
