@@ -134,7 +134,7 @@ def ended_falling(view: View) -> Symptom | None:
     if level <= 0 or drop / level < limit or drop < 2 * noise:
         return None
     text = f"Over the last third of its {view.steps} {view.unit}s the loss fell by another {drop / level:.0%}, and the script ended."
-    return Symptom("ended-falling", text, drop / level, limit, float(np.clip(0.4 + 3 * (drop / level - limit), 0.4, 1.0)))
+    return Symptom("ended-falling", text, drop / level, limit, float(np.clip(0.5 + 5 * (drop / level - limit), 0.5, 1.0)))
 
 
 def _cut_by_hand(view: View) -> list[tuple[float, float]]:
