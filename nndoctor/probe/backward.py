@@ -62,6 +62,8 @@ class BackwardWatch:
             return
         s.backwards += 1
         self.made.calls += 1
+        if not s.registry.optimizers:
+            s.attempt(s.gradients.remember_versions)
         if looking:
             s.attempt(s.gradients.after_backward)
             s.attempt(s.recurrence.after_backward, now)

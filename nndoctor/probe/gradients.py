@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from nndoctor.record.model import Step
 
 # Above this many parameters, norms by parameter are written in sampled steps only: 300 steps stay within a few MB.
 _MOST_NORMS = 240
+_MARKED = 4  # parameters by which it is told whether weights, or gradients, were written into
 
 
 class GradientWatch:
@@ -27,7 +29,9 @@ class GradientWatch:
         self.stepped: dict[int, int] = {}  # parameter -> steps made
         self._made: list[Tensor] | None = None
         self._marks: list[float] = []
+        self._versions: list[int] = []  # of the first gradients, after the last backward call of a loop without an optimiser
         self.clip: float | None = None
+        self._clips = False  # clipping writes into gradients as well
         self.unclipped: Tensor | None = None
 
     def before_first_backward(self) -> None:
@@ -72,17 +76,26 @@ class GradientWatch:
                 if p is not None and p.requires_grad and p.is_leaf:
                     yield index, p
 
+    def remember_versions(self) -> None:
+        """Right after a backward call of a loop without an optimiser: who writes into a gradient from here on is the script."""
+        self._versions = self._versions_now()
+
+    def _versions_now(self) -> list[int]:
+        return [p.grad._version for _, p in islice(self._tracked(), _MARKED) if p.grad is not None]
+
     def without_optimizer(self, step: Step) -> None:
         """For a backward call that stands for a step: what was left over from the one before, if weights moved in between.
 
-        Without movement it is accumulation. Waits for the device, which only loops without an optimiser pay.
+        Without movement it is accumulation, and a gradient that the script has written into is kept on purpose, as a velocity that
+        fades. Waits for the device, which only loops without an optimiser pay.
         """
         tracked = list(self._tracked())
-        marks = [stats.number(stats.plain(stats.slice_of(p, 64)).double().sum()) for _, p in tracked[:4]]
+        kept = bool(self._versions) and self._versions != self._versions_now()
+        marks = [stats.number(stats.plain(stats.slice_of(p, 64)).double().sum()) for _, p in tracked[:_MARKED]]
         moved, self._marks = marks != self._marks, marks
         step.held = len(tracked)
         carried = [n for n in self._carry.values() if n is not None]
-        if moved and carried:
+        if moved and carried and (self._clips or not kept):
             self._later.add(carried, lambda values: setattr(step, "carried", sum(1 for v in values if v != 0)))
 
     def clipped_after(self, step: Step) -> None:
@@ -146,6 +159,7 @@ class GradientWatch:
 
     def clipped(self, limit: Any, total: Any) -> None:
         """A clipping function ran; `total` is the norm that it found, where it returns one."""
+        self._clips = True
         if isinstance(limit, (int, float)):
             self.clip = float(limit)
         elif isinstance(limit, Tensor) and limit.numel() == 1:

@@ -1,4 +1,4 @@
-"""What clipping is known to have found, whichever function clips and however it is handed the parameters."""
+"""What clipping is known to have found, whichever function clips and however it is handed the parameters; gradients that are kept on purpose."""
 
 from __future__ import annotations
 
@@ -46,3 +46,31 @@ def test_the_norm_before_clipping_is_known(name: str) -> None:
     assert [0.05] * 12 == [s.clip for s in steps]
     assert [pytest.approx(b) for b in before] == [s.unclipped_norm for s in steps]
     assert [pytest.approx(a) for a in after] == [s.gradient_norm for s in steps]
+
+
+@pytest.mark.parametrize(
+    ("why", "after", "carried"),
+    [
+        ("never cleared", lambda p: None, True),
+        ("a velocity that fades", lambda p: p.grad.mul_(0.9), False),
+        ("clipped, and never cleared", lambda p: nn.utils.clip_grad_norm_([p], 0.01), True),
+        ("cleared", lambda p: p.grad.zero_(), False),
+    ],
+)
+def test_gradients_that_a_loop_by_hand_leaves(why: str, after: Callable[[Tensor], object], carried: bool) -> None:
+    """Those that the script writes into are kept on purpose."""
+
+    def train() -> None:
+        torch.manual_seed(0)
+        net = nn.Linear(6, 4)
+        for _ in range(12):
+            net(torch.randn(16, 6)).square().mean().backward()
+            with torch.no_grad():
+                for p in net.parameters():
+                    assert p.grad is not None
+                    p -= 0.01 * p.grad
+                    after(p)
+
+    steps = recorded(train).steps
+
+    assert carried == any(s.carried for s in steps), why
