@@ -4,8 +4,8 @@
    one of them works.
 2. Once a cure works, the rivals are answered: causes that could have brought the confirmed one about, and the others
    under suspicion, if their cure is no larger an edit. Where one does as well, the smaller edit names the cause.
-3. Where none works, no suspect rests on a fact that still stands, and the run does not learn, what was considered and not told is tried, and then the few changes that
-   mend most runs.
+3. Where none works, no suspect rests on a fact that still stands, and the run does not learn, what was considered and no more than
+   noted is tried, and then the few changes that mend most runs.
 4. Where even that finds nothing and the run plainly fails, controls split the causes into families: one batch repeated
    (who cannot memorise it has a fault in structure, loss or step), labels shuffled and inputs zeroed (where that is no
    worse, the labels carry no signal, or the model ignores its input).
@@ -62,7 +62,8 @@ def orders(diagnosis: Diagnosis, causes: Mapping[str, Cause], made: Sequence[Tri
         return _cures([s for s in [*diagnosis.suspects, *diagnosis.hidden] if is_worth_a_doubt(s)], made, diagnosis.recording)
     if first or (not told and not diagnosis.failing) or any(_stands(s, made) for s in told) or View(diagnosis.recording).learns >= _LEARNS:
         return first
-    hidden = _cures([s for s in diagnosis.hidden if _is_worth_a_run(s)], made, diagnosis.recording)
+    lesser = [s for s in diagnosis.suspects if s.severity == "note"] + diagnosis.hidden
+    hidden = _cures([s for s in lesser if _is_worth_a_run(s)], made, diagnosis.recording)
     return hidden or _generic(causes, made, diagnosis.recording) or (_controls(made) if diagnosis.failing else [])
 
 

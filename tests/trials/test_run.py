@@ -118,6 +118,14 @@ def test_a_hidden_suspicion_comes_before_a_general_cure() -> None:
     assert "clipping-too-tight" == after.suspects[0].cause.id
 
 
+def test_what_is_no_more_than_noted_is_tried_as_well() -> None:
+    """Where the one that is told has no cure, or none that works."""
+    after, asked = tried(sick(suspect("labels-misaligned", 0.6), suspect("frozen-parameters", 0.4, "note")), {"requires-grad=on": 1.0})
+
+    assert "requires-grad=on" == asked[0]
+    assert ("frozen-parameters", "error") == (after.suspects[0].cause.id, after.suspects[0].severity)
+
+
 def test_controls_are_made_where_nothing_helps() -> None:
     """They name no cause."""
     after, asked = tried(sick(suspect("dying-relu", 0.9)), {"one-batch=repeated": 1.0}, most=30)
