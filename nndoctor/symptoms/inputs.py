@@ -18,7 +18,7 @@ INFO = (
     SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values.", fact=True),
     SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another.", fact=True),
     SymptomInfo("ids-as-magnitudes", "inputs", "Whole numbers that look like ids are turned into real numbers and enter a layer as they are.", 8.0, "Range of the values; they must not thin out upwards, as counts do, and nothing looks them up in a table.", fact=True),
-    SymptomInfo("signal-behind-outliers", "inputs", "Simple learners find the signal once the wildest input values are cut off, and not before.", 0.2, "Gain on the scale where a constant is 0 and a perfect score 1, of values cut off at eight robust deviations."),
+    SymptomInfo("signal-behind-outliers", "inputs", "Simple learners find the signal once the wildest input values are cut off; neither they before that nor the network do.", 0.2, "Gain on the scale where a constant is 0 and a perfect score 1, of values cut off at eight robust deviations."),
     SymptomInfo("target-outliers", "inputs", "A few targets lie very many robust deviations away.", 50.0, "As for the inputs."),
     SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 5 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip
@@ -173,7 +173,7 @@ def signal_behind_outliers(view: View) -> Symptom | None:
     r = view.reference
     if r is None or r.tamed is None or math.isnan(r.plain):
         return None
-    gain = r.gain(r.tamed, max(r.plain, r.constant))
+    gain = r.skill(r.tamed) - max(r.skill(r.plain), view.learns, 0.0)
     if not gain >= limit or not r.tamed - r.constant > (r.chance or 0.0):
         return None
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
