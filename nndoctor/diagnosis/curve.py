@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from nndoctor.diagnosis.model import Curve
-from nndoctor.symptoms.loop_view import Array
+from nndoctor.symptoms.measures import Array
 from nndoctor.symptoms.view import View
 
 _READINGS = {

@@ -101,15 +101,15 @@ def _targets(y: _Array, classes: bool) -> _Array | None:
     if classes:
         values, codes = np.unique(y, return_inverse=True)
         return np.eye(len(values))[codes] if 2 <= len(values) <= max(2, len(y) // 4) else None
-    y = _without_tails(y.reshape(len(y), -1)[:, :16].astype(np.float64), _TAIL)
+    y = _without_tails(y.reshape(len(y), -1)[:, :16].astype(np.float64))
     y = y[:, y.std(0) > 0]
     return (y - y.mean(0)) / y.std(0) if y.shape[1] else None
 
 
-def _without_tails(table: _Array, reach: float) -> _Array:
+def _without_tails(table: _Array) -> _Array:
     """Columns cut off at so many robust deviations: one wild value would be all that a squared error, or a scale, sees."""
     middle, deviation = stats.robust(table)
-    far = np.where(deviation > 0, reach * deviation, np.inf)
+    far = np.where(deviation > 0, _TAIL * deviation, np.inf)
     return np.clip(table, middle - far, middle + far)
 
 
@@ -240,7 +240,7 @@ def _try_tamed(raw: _Array, y: _Array, fit: _Array, classes: bool, reference: Re
     wild, _ = stats.outliers(raw)
     if not 0 < wild < _FEW_WILD:
         return
-    x, usable = _columns(_without_tails(raw, _TAIL))
+    x, usable = _columns(_without_tails(raw))
     if usable:
         reference.tamed = max(s for s in _scores(x, y, fit, classes) if s is not None)
 

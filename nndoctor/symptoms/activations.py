@@ -74,7 +74,7 @@ def dead_from_start(view: View) -> Symptom | None:
 
 def wholly_dead(view: View) -> Symptom | None:
     """A hidden rectifier all of whose units are silent in every look, from the first to the last."""
-    site = next((s for s in _rectified(view) if s.hidden and s.units > 1 and s.samples >= _FEWEST_LOOKS and (s.dead_start or 0.0) == (s.dead_end or 0.0) == 1.0), None)
+    site = next((s for s in _rectified(view) if s.hidden and s.samples >= _FEWEST_LOOKS and s.dead_start == s.dead_end == 1.0), None)
     if site is None:
         return None
     text = f"{site.name} puts out nothing but zeros, for every sample from the first step to the last."

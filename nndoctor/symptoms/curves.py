@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from nndoctor.symptoms.measures import fall
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
@@ -160,10 +161,7 @@ def still_falling(view: View) -> Symptom | None:
     if n < 20 or not view.falls:
         return None
     k = max(5, n // 5)
-    before, after = view.finite[-2 * k : -k], view.finite[-k:]
-    drop = float(before.mean() - after.mean())
-    error = math.sqrt((float(np.var(before)) + float(np.var(after))) / k)
-    level = abs(float(before.mean()))
+    drop, error, level = fall(view.finite[-2 * k : -k], view.finite[-k:])
     limit = view.thresholds.get("still-falling", 0.02)
     if drop <= 2 * error or drop < limit * level:
         return None
@@ -188,11 +186,13 @@ def learns(view: View) -> Symptom | None:
 def mastered(view: View) -> Symptom | None:
     """Evidence that an oddity is meant, or harmless; not against what makes validation look better than it is."""
     limit = view.thresholds.get("mastered", 0.95)
-    late = view.validation_skills[-2:]
-    if not late or min(view.learns, *late) < limit:
+    if not view.validation_skills:
         return None
-    score = min(view.learns, *late)
-    return Symptom("mastered", f"Training scores {view.learns:.2f} and validation {min(late):.2f} (0: a constant, 1: perfect).", score, limit, 1.0)
+    validation = min(view.validation_skills[-2:])
+    score = min(view.learns, validation)
+    if score < limit:
+        return None
+    return Symptom("mastered", f"Training scores {view.learns:.2f} and validation {validation:.2f} (0: a constant, 1: perfect).", score, limit, 1.0)
 
 
 def high_first_loss(view: View) -> Symptom | None:

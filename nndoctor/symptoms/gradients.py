@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nndoctor.record.model import ParameterInfo
-from nndoctor.symptoms.loop_view import Array
+from nndoctor.symptoms.measures import Array
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 

@@ -6,14 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from nndoctor.record.model import Graph, Labels, LossInfo, Recording, Reference, Sample, Step
-from nndoctor.symptoms.measures import binary_entropy, entropy
+from nndoctor.symptoms.measures import Array, binary_entropy, entropy
 
-Array = np.ndarray[Any, Any]
 _STRETCH = 30  # steps of a training that can be judged
 _FEW_STEPS = 20  # in which a closure's evaluations are looked at one by one
 SQUARED = frozenset({"mse_loss", "by-hand:squared-error"})

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+Array = np.ndarray[Any, Any]
+
 
 def entropy(counts: dict[str, int], smoothing: float, classes: int | None) -> float | None:
     """Cross-entropy in nats of the best constant prediction, of labels that are smoothed over the classes; None where it is 0."""
@@ -49,3 +51,9 @@ def late_mean(values: list[float | None], mean: Any = np.mean) -> float | None:
     if not known or known[-1][0] < len(values) // 2:
         return None
     return float(mean([v for _, v in known[-late_count([v for _, v in known]) :]]))
+
+
+def fall(before: Array, after: Array) -> tuple[float, float, float]:
+    """How far the mean of some losses lies below that of as many before them, the standard error of that, and the size of what it fell from."""
+    error = math.sqrt(float(before.var() + after.var()) / len(after))
+    return float(before.mean() - after.mean()), error, abs(float(before.mean()))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nndoctor.record.model import ParameterInfo, Place, Replica
-from nndoctor.symptoms.loop_view import Array
+from nndoctor.symptoms.measures import Array
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nndoctor.symptoms.measures import fall
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import HARDLY_NEW, View
 
@@ -127,10 +128,7 @@ def ended_falling(view: View) -> Symptom | None:
     third = max(2, len(view.finite) // 3)
     if len(view.finite) < 3 * third - 2:
         return None
-    before, after = view.finite[-2 * third : -third], view.finite[-third:]
-    drop = float(before.mean() - after.mean())
-    noise = math.sqrt(float(before.var() + after.var()) / third)
-    level = abs(float(before.mean()))
+    drop, noise, level = fall(view.finite[-2 * third : -third], view.finite[-third:])
     if level <= 0 or drop / level < limit or drop < 2 * noise:
         return None
     text = f"Over the last third of its {view.steps} {view.unit}s the loss fell by another {drop / level:.0%}, and the script ended."
@@ -177,21 +175,20 @@ def rate_decays_away(view: View) -> Symptom | None:
 def rate_cut_falling(view: View) -> Symptom | None:
     """The rate on its way to nothing is cut for the first time when it still did its work, and then the loss stays where it is."""
     limit = view.thresholds.get("rate-cut-falling", 0.05)
-    if rate_decays_away(view) is None:
-        return None
     losses = view.losses
+    if not len(losses) or rate_decays_away(view) is None:
+        return None
     rates = _rates(view, len(losses))
-    if not len(losses) or len(rates) != len(losses) or not np.isfinite(losses).all():
+    if len(rates) != len(losses) or not np.isfinite(losses).all():
         return None
     top = rates.index(max(rates))
     cut = next((i for i in range(top, len(rates)) if rates[i] < _CUT * rates[top]), 0)
     third = cut // 3
     if third < _FEWEST_TO_FALL:
         return None
-    before, after = losses[cut - 2 * third : cut - third], losses[cut - third : cut]
-    drop = float(before.mean() - after.mean())
-    level, noise = abs(float(before.mean())), math.sqrt(float(before.var() + after.var()) / third)
-    later = float(after.mean() - losses[-third:].mean())
+    after = losses[cut - third : cut]
+    drop, noise, level = fall(losses[cut - 2 * third : cut - third], after)
+    later, _, _ = fall(after, losses[-third:])
     if level <= 0 or drop / level < limit or drop < 2 * noise or later > drop:
         return None
     text = f"The loss had fallen by {drop / level:.0%} in {third} steps when the rate was cut at step {view.since + cut}; in the {len(losses) - cut} steps after that it fell by {max(later, 0.0) / level:.0%}."
@@ -261,7 +258,7 @@ def few_negatives(view: View) -> Symptom | None:
 def _rates(view: View, most: int = 60) -> list[float]:
     """Learning rate of the last optimiser's first group at so many steps, or some more."""
     index, n = view.recording.optimizers[-1].index, len(view.steps_seen)
-    return [r for s in range(view.since, view.since + n, max(1, n // max(most, 1))) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
+    return [r for s in range(view.since, view.since + n, max(1, n // most)) if isinstance(r := view.settings_at(index, 0, s, "lr"), (int, float))]
 
 
 def rate_never_arrives(view: View) -> Symptom | None:

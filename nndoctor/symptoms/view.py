@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from nndoctor.record.model import Evaluation, Features, Graph, ParameterInfo, Place, Sample, TrainingRows
-from nndoctor.symptoms.loop_view import SQUARED, Array, LoopView
-from nndoctor.symptoms.measures import beyond_chance, largest_share, late_count, late_mean
+from nndoctor.symptoms.loop_view import SQUARED, LoopView
+from nndoctor.symptoms.measures import Array, beyond_chance, largest_share, late_count, late_mean
 
 HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
 _DEEP = 100.0  # multiples of its beginning below zero: no loss that has a floor

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nndoctor.record.model import ParameterInfo
-from nndoctor.symptoms.loop_view import Array
+from nndoctor.symptoms.measures import Array
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View, is_norm
 
@@ -227,24 +227,32 @@ def updates_undone(view: View) -> Symptom | None:
     return Symptom("updates-undone", f"{share:.0%} of the numbers that a step has moved are back where they were when the next one begins: something else writes the weights.", share, limit, float(np.clip(0.4 + share - limit, 0.4, 1.0)), "weights")
 
 
-def _rounded(view: View, parameter: int) -> list[float]:
-    """Shares of a tensor that were left where they were, by look."""
-    return [x.rounded for s in view.samples for x in s.parameters if x.parameter == parameter and x.rounded is not None and math.isfinite(x.rounded) and x.gradient]
+def _rounded(view: View) -> dict[int, list[float]]:
+    """Shares of each optimised tensor with a gradient that a step left where they were, by look."""
+    shares: dict[int, list[float]] = {}
+    for sample in view.samples:
+        for x in sample.parameters:
+            if x.rounded is not None and math.isfinite(x.rounded) and x.gradient and x.parameter in view.optimised:
+                shares.setdefault(x.parameter, []).append(x.rounded)
+    return shares
 
 
-def _is_stuck(view: View, parameter: int) -> bool:
-    """Whether a tensor has a gradient, and no step ever changed a number of it."""
-    shares = _rounded(view, parameter)
-    return len(shares) >= _FEWEST_ROUNDED and min(shares) == 1.0
+def _half(view: View) -> list[ParameterInfo]:
+    """Optimised tensors in half precision."""
+    return [p for p in view.recording.parameters if p.index in view.optimised and p.dtype in ("bfloat16", "float16")]
+
+
+def _stuck(view: View, rounded: dict[int, list[float]]) -> list[ParameterInfo]:
+    """Those that have a gradient, and of which no step ever changed a number."""
+    return [p for p in _half(view) if len(shares := rounded.get(p.index, [])) >= _FEWEST_ROUNDED and min(shares) == 1.0]
 
 
 def updates_round_away(view: View) -> Symptom | None:
     """Rounded away, by tensor and look."""
     limit = view.thresholds.get("updates-round-away", 0.3)
-    shares = [x for p in view.optimised for x in _rounded(view, p)]
-    stuck = [p.index for p in view.recording.parameters if p.index in view.optimised and p.dtype in ("bfloat16", "float16") and _is_stuck(view, p.index)]
-    if stuck:  # one tensor that never moves is lost, however well the others do
-        shares = [x for p in stuck for x in _rounded(view, p)]
+    rounded = _rounded(view)
+    stuck = [p.index for p in _stuck(view, rounded)]  # one tensor that never moves is lost, however well the others do
+    shares = [x for p in stuck or rounded for x in rounded[p]]
     if len(shares) < _FEWEST_ROUNDED or float(np.median(shares)) < limit:
         return None
     share = float(np.median(shares))
@@ -253,8 +261,8 @@ def updates_round_away(view: View) -> Symptom | None:
 
 def half_weights(view: View) -> Symptom | None:
     """bfloat16 keeps 8 bits of a number, float16 11."""
-    half = [p for p in view.recording.parameters if p.index in view.optimised and p.dtype in ("bfloat16", "float16")]
-    if stuck := [p for p in half if _is_stuck(view, p.index)]:
+    half = _half(view)
+    if stuck := _stuck(view, _rounded(view)):
         text = f"{stuck[0].name} is {stuck[0].dtype}, and no step is large enough beside its numbers to change them: it has not moved."
         return Symptom("half-weights", text, float(len(stuck)), None, 1.0, stuck[0].module, stuck[0].place)
     if not half or len(half) < len(view.optimised) / 2:
