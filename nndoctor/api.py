@@ -22,26 +22,26 @@ _Path = str | os.PathLike[str]
 def check(
     script: _Path, arguments: Sequence[object] = (), *, module: bool = False, directory: _Path | None = None,
     config: _Path | None = None, baseline: _Path | None = None, quiet: bool = True, fork: bool = True,
-    steps: int | None = None, seconds: float | None = None, timeout: float | None = None, run: int | None = None,
-    trials: int | bool | None = None, budget: float | None = None, fail_on: str | None = None,
+    steps: int | None = None, seconds: float | None = None, wait: float | None = None, timeout: float | None = None,
+    run: int | None = None, trials: int | bool | None = None, budget: float | None = None, fail_on: str | None = None,
     select: Sequence[str] | None = None, ignore: Sequence[str] | None = None, thresholds: Mapping[str, float] | None = None,
 ) -> Report:  # fmt: skip
     """Run a script as `python script arguments` would, watch its first training steps, and say what is wrong.
 
     It runs in a process of its own, in `directory` or where this process works; `script` is named from there, and is a
     module as for `python -m` with `module`. Settings that are None come from the file `config`, or else from the nearest
-    pyproject.toml: the run ends after `steps` optimiser steps, `seconds` of training or `timeout` seconds in all; `run` judges
-    the K-th training; `trials` runs (0: none) and `budget` seconds may be spent on trials, each by a `fork` where that is
-    possible; `fail_on` is the least severity that counts, findings in the file `baseline` do not. `quiet` drops what the
-    script prints, which else goes to stderr.
+    pyproject.toml: the run ends after `steps` optimiser steps (and `wait` seconds more for a first validation pass),
+    `seconds` of training or `timeout` seconds in all; `run` judges the K-th training; `trials` runs (0: none) and `budget` seconds
+    may be spent on trials, each by a `fork` where that is possible; `fail_on` is the least severity that counts, findings in the
+    file `baseline` do not. `quiet` drops what the script prints, which else goes to stderr.
 
     Raises UsageError for a wrong setting and FileError for a file that is not there. A script that raises is no error here:
     the report says so. Raises KeyboardInterrupt where the run was ended by one.
     """
     __tracebackhide__ = True  # pytest shows the line that called
     given = {
-        "steps": steps, "seconds": seconds, "timeout": timeout, "run": run, "trials": trials, "budget": budget, "fail_on": fail_on,
-        "select": select, "ignore": ignore, "thresholds": thresholds,
+        "steps": steps, "seconds": seconds, "wait": wait, "timeout": timeout, "run": run, "trials": trials, "budget": budget,
+        "fail_on": fail_on, "select": select, "ignore": ignore, "thresholds": thresholds,
     }  # fmt: skip
     if isinstance(arguments, str):
         raise UsageError(f"nndoctor.check: arguments are a list, for example {arguments.split()!r}, and not one string")

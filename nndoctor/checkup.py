@@ -196,11 +196,12 @@ def options_of(settings: Settings) -> DiagnosisOptions:
     return DiagnosisOptions(settings.select, settings.ignore, settings.thresholds)
 
 
-def limits_of(settings: Settings) -> Limits:
-    """When a run that is watched ends."""
+def limits_of(settings: Settings, processes: int = 1) -> Limits:
+    """When a run that is watched ends. Of several processes perhaps only one validates: none of them waits for that."""
     from nndoctor.probe.launch import Limits
 
-    return Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout, run=settings.run)
+    wait = settings.wait if processes == 1 else 0.0
+    return Limits(steps=settings.steps, seconds=settings.seconds, timeout=settings.timeout, wait=wait, run=settings.run)
 
 
 def watch(target: Target, settings: Settings, quiet: bool, team: Team) -> Recording:
@@ -210,7 +211,7 @@ def watch(target: Target, settings: Settings, quiet: bool, team: Team) -> Record
     from nndoctor.report.live import screen
 
     with ended_politely(team), screen(target.script, settings.steps, settings.seconds, quiet, shared=team.size > 1) as shown:
-        return launch.watch(target, limits_of(settings), shown.on_record, shown.on_output, ranks=team.folder)
+        return launch.watch(target, limits_of(settings, team.size), shown.on_record, shown.on_output, ranks=team.folder)
 
 
 def keep(recording: Recording, path: Path | None) -> None:

@@ -160,6 +160,7 @@ for _command in (lookup.explain, lookup.causes, lookup.symptoms, lookup.schema, 
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in `python -m`.")
 @click.option("--steps", type=int, metavar="N", help="Stop after N optimiser steps ...  [default: 300]")
 @click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
+@click.option("--wait", type=float, metavar="S", help="After those steps, wait up to S seconds for a first validation pass.  [default: 10; 0 with --steps]")
 @click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds, come what may.  [default: 600]")
 @click.option("--run", type=int, metavar="K", help="Judge the K-th training of the script.  [default: the last that is seen]")
 @click.option(
@@ -220,6 +221,7 @@ def check(
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in `python -m`.")
 @click.option("--steps", type=int, metavar="N", help="Stop each run after N optimiser steps ...  [default: 300]")
 @click.option("--seconds", type=float, metavar="S", help="... or S seconds of training.  [default: 60]")
+@click.option("--wait", type=float, metavar="S", help="After those steps, wait up to S seconds for a first validation pass.  [default: 10; 0 with --steps]")
 @click.option("--timeout", type=float, metavar="S", help="Stop a run after S seconds, come what may.  [default: 600]")
 @click.option("--run", type=int, metavar="K", help="Compare the K-th training of the script.  [default: the last that is seen]")
 @click.option("--no-fork", is_flag=True, help="Run the trial afresh, also where a fork of the script would do.")

@@ -30,6 +30,7 @@ class Settings:
 
     steps: int = 300
     seconds: float = 60.0
+    wait: float = 10.0  # 0 where `steps` is set and this is not: who names a number gets it
     timeout: float = 600.0
     fail_on: str = "warning"
     format: str = "text"
@@ -70,7 +71,8 @@ def settings(file: Path | None, start: Path, options: Mapping[str, Any], source:
     written = read_file(file) if file is not None else read_nearest(start)
     from_file = check(written.content, written.source) if written is not None else {}
     given = {key.replace("_", "-"): value for key, value in options.items() if value is not None}
-    return Settings(**{**from_file, **check(given, source, hint="")})
+    chosen = {**from_file, **check(given, source, hint="")}
+    return Settings(**({"wait": 0.0} if "steps" in chosen else {}) | chosen)
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,13 @@ def _positive(value: Any, names: Names) -> float:
     return found
 
 
+def _patience(value: Any, names: Names) -> float:
+    found = float(_number(value))
+    if found < 0:
+        raise _WrongError(f"must be 0 or above, not {value!r}")
+    return found
+
+
 def _whole(value: Any, names: Names) -> int:
     found = _number(value)
     if found != int(found) or found < 1:
@@ -253,6 +262,7 @@ class Key:
 KEYS: dict[str, Key] = {
     "steps": Key(_whole, "How many optimiser steps are watched ..."),
     "seconds": Key(_positive, "... or how many seconds of training, if they are over first."),
+    "wait": Key(_patience, "Where those steps have shown no validation pass: how many seconds more one is awaited; 0 where steps are set."),
     "timeout": Key(_positive, "Seconds after which the run is stopped come what may, loading of data included."),
     "run": Key(_nth, "Of a script with several trainings, which one is judged, from 1; 0 is the last that is seen."),
     "trials": Key(_count, "Where something is wrong, cures of the suspects are tried, in so many runs at most; 0 is none."),

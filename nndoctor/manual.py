@@ -13,7 +13,7 @@ import click
 
 # Where a long page tells its options, by name; a page of few options has one list of them.
 _SECTIONS = {
-    "What is watched": ("module", "change", "listed", "steps", "seconds", "timeout", "run", "save", "quiet"),
+    "What is watched": ("module", "change", "listed", "steps", "seconds", "wait", "timeout", "run", "save", "quiet"),
     "Trials": ("trials", "no_trials", "budget", "no_fork"),
     "Reports": ("format", "output", "verbose", "color"),
     "Findings": ("fail_on", "baseline", "write_baseline", "select", "ignore"),

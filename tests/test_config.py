@@ -37,20 +37,29 @@ def test_defaults(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_who_names_a_number_of_steps_gets_it(tmp_path: Path) -> None:
+    """No validation pass is awaited beyond it, unless that is wanted too."""
+    assert 10.0 == settings(None, tmp_path, {}).wait
+    assert 0.0 == settings(None, tmp_path, {"steps": 50}).wait
+    assert 5.0 == settings(None, tmp_path, {"steps": 50, "wait": 5}).wait
+    (tmp_path / "nndoctor.yaml").write_text("steps: 50\n")
+    assert 0.0 == settings(None, tmp_path, {}).wait
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         (
             "a.yaml",
             (
-                "steps: 500\nseconds: 1e2\ntimeout: 9.5\nrun: 2\ntrials: 3\nbudget: 20\nfail-on: never\nformat: json\nselect: lr-too-low, not-shuffled\n"
+                "steps: 500\nseconds: 1e2\nwait: 4\ntimeout: 9.5\nrun: 2\ntrials: 3\nbudget: 20\nfail-on: never\nformat: json\nselect: lr-too-low, not-shuffled\n"
                 "ignore: [lr-too-high]\nthresholds:\n  updates-tiny: 1e-7\n  loss-flat: 1\n"
             ),
         ),
         (
             "a.toml",
             (
-                'steps = 500\nseconds = 1e2\ntimeout = 9.5\nrun = 2\ntrials = 3\nbudget = 20.0\nfail-on = "never"\nformat = "json"\n'
+                'steps = 500\nseconds = 1e2\nwait = 4\ntimeout = 9.5\nrun = 2\ntrials = 3\nbudget = 20.0\nfail-on = "never"\nformat = "json"\n'
                 'select = ["lr-too-low,not-shuffled"]\nignore = ["lr-too-high"]\n'
                 "[thresholds]\nupdates-tiny = 1e-7\nloss-flat = 1\n"
             ),
@@ -58,7 +67,7 @@ def test_defaults(tmp_path: Path) -> None:
         (
             "pyproject.toml",
             (
-                '[project]\nname = "x"\n[tool.nndoctor]\nsteps = 500\nseconds = "100"\ntimeout = 9.5\nrun = 2\ntrials = 3\nbudget = 20.0\nfail-on = "never"\n'
+                '[project]\nname = "x"\n[tool.nndoctor]\nsteps = 500\nseconds = "100"\nwait = 4\ntimeout = 9.5\nrun = 2\ntrials = 3\nbudget = 20.0\nfail-on = "never"\n'
                 'format = "json"\nselect = ["lr-too-low", "not-shuffled"]\nignore = ["lr-too-high"]\n'
                 "thresholds = {updates-tiny = 1e-7, loss-flat = 1.0}\n"
             ),
@@ -71,7 +80,7 @@ def test_every_key_in_every_format(name: str, text: str, tmp_path: Path) -> None
 
     assert (
         Settings(
-            500, 100.0, 9.5, "never", "json", frozenset({"lr-too-low", "not-shuffled"}), frozenset({"lr-too-high"}),
+            500, 100.0, 4.0, 9.5, "never", "json", frozenset({"lr-too-low", "not-shuffled"}), frozenset({"lr-too-high"}),
             {"updates-tiny": 1e-7, "loss-flat": 1.0}, 3, 20.0, 2,
         )
         == found
@@ -127,7 +136,7 @@ def test_a_foreign_pyproject_is_not_ours_to_judge(tmp_path: Path) -> None:
     [
         (
             {"stepz": 3},
-            "'stepz' is no setting (did you mean 'steps'?); valid are steps, seconds, timeout, run, trials, budget, fail-on, format",
+            "'stepz' is no setting (did you mean 'steps'?); valid are steps, seconds, wait, timeout, run, trials, budget, fail-on, format",
         ),
         ({"fail_on": "error"}, "'fail_on' is no setting (did you mean 'fail-on'?)"),
         ({3: 4}, "3 is no setting"),

@@ -55,11 +55,11 @@ def test_every_setting_is_there_at_its_default() -> None:
 
 
 def test_a_setting_that_is_changed_holds(project: Path) -> None:
-    """With the sign taken away, a value that was changed counts, and the others are what they were."""
+    """With the sign taken away, a value that was changed counts, and the others are what they were, but for the wait that comes with a number of steps of one's own."""
     run(["init"])
     (project / OWN_FILE).write_text(settings_file().replace("#steps: 300", "steps: 7"), encoding="utf-8")
 
-    assert Settings(steps=7) == settings(None, project, {})
+    assert Settings(steps=7, wait=0.0) == settings(None, project, {})
 
 
 @pytest.mark.parametrize("name", HOSTS)

@@ -66,7 +66,7 @@ class Watch:
     """
 
     def __init__(
-        self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None],
+        self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, wait: float, stop: Callable[[str], None],
         directory: str = "", run: int = 0, compiler: Uncompiled | None = None,
     ) -> None:  # fmt: skip
         self._patches = Patches()
@@ -74,7 +74,7 @@ class Watch:
         self._points: Points | None = None
         set_start(directory)
         self._steps, self._seconds, self._run = steps, seconds, run
-        self.session = Session(emit, steps, seconds, grace, stop, run)
+        self.session = Session(emit, steps, seconds, grace, wait, stop, run)
         self._compiler = compiler or Uncompiled()
         self._loaders: IdentityTable[Any, None] = IdentityTable()
         self._described = 0  # loaders

@@ -2,7 +2,7 @@
 
 `launch.py` starts this file by its path, so that it is `__main__` until the script takes its place:
 
-    python child.py FD STEPS SECONDS GRACE TIMEOUT RUN ROLE file|module|code NAME ARGUMENTS...
+    python child.py FD STEPS SECONDS GRACE WAIT TIMEOUT RUN ROLE file|module|code NAME ARGUMENTS...
 
 ROLE of the run that is watched says `ranks=`, and in hexadecimal digits the folder in which all processes of one training
 leave what they have seen (see `team.py`). One that such a run has started says `worker=` instead, and gives 0 for FD: it writes
@@ -35,7 +35,7 @@ _LONGEST_ERROR = 2_000  # characters; some messages hold a whole state dict
 
 def main(argv: Sequence[str]) -> None:
     """Watch one run. Leaves as Python would leave the script: by return, by its exception or by its SystemExit."""
-    fd, steps, seconds, grace, timeout, training, role, kind, name, *arguments = argv[1:]
+    fd, steps, seconds, grace, wait, timeout, training, role, kind, name, *arguments = argv[1:]
     known = set(sys.modules)
     with OwnImports():
         from nndoctor.probe.run import Run
@@ -44,8 +44,8 @@ def main(argv: Sequence[str]) -> None:
     for module in set(sys.modules) - known:
         if module.partition(".")[0] == "nndoctor":
             del sys.modules[module]
-    numbers = int(steps), float(seconds), float(grace), float(timeout), int(training)
-    run = Run(int(fd), *numbers, dict(w.split("=", 1) for w in role.split()), OwnImports, argv[2:7])
+    numbers = int(steps), float(seconds), float(grace), float(wait), float(timeout), int(training)
+    run = Run(int(fd), *numbers, dict(w.split("=", 1) for w in role.split()), OwnImports, argv[2:8])
     run.begin()
     try:
         if kind == "module":

@@ -46,8 +46,8 @@ class _Pass:
 class EvaluationWatch:
     """One open pass at most; it ends when training goes on."""
 
-    def __init__(self, emit: Callable[[Any], None]) -> None:
-        self._emit = emit
+    def __init__(self, emit: Callable[[Any], None], validated: Callable[[], None]) -> None:
+        self._emit, self._validated = emit, validated
         self._open: _Pass | None = None
         self.ignored = -100  # what a class that does not count is spelt as, by the loss in training
 
@@ -194,6 +194,8 @@ class EvaluationWatch:
                 record.loss, record.function = error / count, "by-hand:squared-error"
         if now.values and record.loss is None:
             record.loss, record.function = _mean(now.values), "by-hand"
+        if record.step:
+            self._validated()
         self._emit(record)
 
 

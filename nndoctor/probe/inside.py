@@ -30,7 +30,7 @@ class Stretch:
     def __init__(self, steps: int, seconds: float, run: int) -> None:
         self._lines: list[str] = []  # encoded at once: a record may go on changing
         self._unwritten = ""  # why a record is missing
-        self._watch = Watch(self._emit, steps, seconds, 0.0, self._stop, os.getcwd(), run, Eagerly())
+        self._watch = Watch(self._emit, steps, seconds, 0.0, 0.0, self._stop, os.getcwd(), run, Eagerly())
         self._script = ""
         self._started = 0.0
         self.is_over = False  # it was left, or has come to its limit

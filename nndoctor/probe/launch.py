@@ -46,13 +46,15 @@ class Target:
 @dataclass(frozen=True)
 class Limits:
     """When the watch ends: after so many optimiser steps, after seconds of training (`grace` more for a validation
-    pass that is under way), or after `timeout` seconds of the whole run. `run` is the training of the script to watch, from 1; 0: each.
+    pass that is under way), or after `timeout` seconds of the whole run. Where the steps have shown no validation pass, it goes
+    on until one has been seen, `wait` seconds at most. `run` is the training of the script to watch, from 1; 0: each.
     """
 
     steps: int = 300
     seconds: float = 60.0
     timeout: float = 600.0
     grace: float = 10.0
+    wait: float = 10.0
     run: int = 0
 
 
@@ -139,7 +141,7 @@ def _require(target: Target) -> None:
 
 def child_arguments(fd: int, target: Target, limits: Limits, role: str) -> list[str]:
     """What Python is to run as the child: `sys.argv` as `child.py` takes it. `fd` takes the records."""
-    numbers = (fd, limits.steps, limits.seconds, limits.grace, limits.timeout, limits.run)
+    numbers = (fd, limits.steps, limits.seconds, limits.grace, limits.wait, limits.timeout, limits.run)
     return [_CHILD, *map(str, numbers), role, "module" if target.module else "file", target.script, *target.arguments]
 
 

@@ -68,13 +68,17 @@ class Calls:
 class Limits:
     """Ends the run once enough was seen; a validation pass may still end within the grace period.
 
+    Where so many steps have shown no validation pass, it goes on for at most `wait` seconds until one has been seen.
+
     The end comes at the next backward call after the limit. Whoever holds a clock asks `overdue` from time to time, for
     the script that makes no such call any more (a long validation, a sleep, an endless loop).
     """
 
-    def __init__(self, steps: int, seconds: float, grace: float, stop: Callable[[str], None]) -> None:
-        self._steps, self._seconds, self._grace = steps, seconds, grace
+    def __init__(self, steps: int, seconds: float, grace: float, wait: float, stop: Callable[[str], None]) -> None:
+        self._steps, self._seconds, self._grace, self._wait = steps, seconds, grace, wait
         self._stop = stop
+        self._validated = False
+        self._due: float | None = None  # when the steps were made
         self._started: float | None = None
         self._reached: tuple[str, float] | None = None
 
@@ -88,15 +92,26 @@ class Limits:
         if self._started is None:
             self._started = time.perf_counter()
 
+    def validated(self) -> None:
+        """A validation pass was made after training had begun."""
+        self._validated = True
+
     def made(self, steps: int) -> None:
         """So many steps were made."""
-        if self._reached is None and steps >= self._steps:
-            self._reached = ("steps", time.perf_counter())
+        if self._reached is not None or steps < self._steps:
+            return
+        now = time.perf_counter()
+        if self._due is None:
+            self._due = now
+        if self._validated or now >= self._due + self._wait:
+            self._reached = ("steps", now)
 
     def before_backward(self) -> None:
         """Training is about to go on: does it still have to?"""
+        if self._reached is None and self._due is not None and self._validated:
+            self._reached = ("steps", time.perf_counter())
         if self._reached is None and self.elapsed > self._seconds:
-            self._reached = ("seconds", time.perf_counter())
+            self._reached = ("seconds" if self._due is None else "steps", time.perf_counter())
         if self._reached is not None:
             self._stop(self._reached[0])
 

@@ -33,7 +33,7 @@ class Run:
     """
 
     def __init__(
-        self, fd: int, steps: int, seconds: float, grace: float, timeout: float, training: int, role: dict[str, str],
+        self, fd: int, steps: int, seconds: float, grace: float, wait: float, timeout: float, training: int, role: dict[str, str],
         own_imports: Callable[[], AbstractContextManager[None]], given: Sequence[str],
     ) -> None:  # fmt: skip
         self._role = role
@@ -46,6 +46,8 @@ class Run:
         self._stream = Stream(self._peers.own_file() if self._peers and "worker" in role else fd, "branches" in role)
         self._forking = False  # a trunk makes a trial of its copy
         self._steps, self._seconds, self._grace, self._timeout = steps, seconds, grace, timeout
+        # Of several processes that train together perhaps only one validates.
+        self._wait = 0.0 if "worker" in role else wait
         self._training = training  # of the script: the one to watch, from 1, or 0
         self._started = time.monotonic()
         self._directory = os.getcwd()
@@ -83,7 +85,7 @@ class Run:
         try:
             with self._own_imports():
                 from nndoctor.probe.attach import Watch
-            watch = Watch(self._stream.emit, self._steps, self._seconds, self._grace, self.stop, self._directory, self._training)
+            watch = Watch(self._stream.emit, self._steps, self._seconds, self._grace, self._wait, self.stop, self._directory, self._training)
             watch.install()
             if self._peers and "ranks" in self._role:
                 with self._own_imports():

@@ -49,7 +49,7 @@ _tracing: Callable[[], Any] = torch._C._get_tracing_state
 class Session:
     """The watched loop, as its parts share it."""
 
-    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, stop: Callable[[str], None], run: int = 0) -> None:
+    def __init__(self, emit: Callable[[Any], None], steps: int, seconds: float, grace: float, wait: float, stop: Callable[[str], None], run: int = 0) -> None:
         self.emit = emit
         self.off = False
         self._problems = 0
@@ -65,7 +65,7 @@ class Session:
         self.later = stats.Later()
         self.registry = Registry(emit)
         self.trainings = Trainings(emit, run, stop)
-        self.limits = Limits(steps, seconds, grace, stop)
+        self.limits = Limits(steps, seconds, grace, wait, stop)
         self.calls = Calls()
         self.modules = ModuleWatch(self)
         self.objective = Objective(self)
@@ -85,7 +85,7 @@ class Session:
         self.weights = WeightWatch(emit, self.registry, self.later)
         self.recurrence = RecurrenceWatch(emit, self.later, self.attempt)
         self.replicas = ReplicaWatch(self)
-        self.evaluation = EvaluationWatch(emit)
+        self.evaluation = EvaluationWatch(emit, self.limits.validated)
         self.modes = ModeWatch(emit, self.registry)
 
     # --- no fault of ours is the script's ------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ class Laboratory:
     """
 
     def __init__(self, target: launch.Target, limits: launch.Limits, control: Recording | None = None, fork: bool = True) -> None:
+        if control is not None and not any(e.step for e in control.evaluations):
+            limits = dataclasses.replace(limits, wait=0.0)  # a validation pass that never came is not awaited again
         self._target, self._limits, self._fork = target, limits, fork
         self.workers = _workers(control) if control is not None else 1
         self._patience = _LEAST_PATIENCE + (control.end.seconds if control is not None and control.end is not None else limits.seconds)

@@ -354,7 +354,7 @@ def stop(reason: str) -> None:
 
 
 def new_watch() -> Watch:
-    return Watch(drop, 100_000, 1000.0, 10.0, stop)
+    return Watch(drop, 100_000, 1000.0, 10.0, 0.0, stop)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # deprecated names of torch are looked at too

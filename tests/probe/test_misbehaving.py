@@ -154,7 +154,7 @@ def test_bare_except_does_not_hold_the_end_up() -> None:
     recording, end, output = run(
         TRAINING + "import atexit\natexit.register(print, 'at exit')\nwhile True:\n    try:\n        step()\n"
         "        print('.', end='')\n    except:\n        pass\n    finally:\n        pass\n",
-        Limits(steps=15, timeout=60),
+        Limits(steps=15, wait=0.0, timeout=60),
     )
 
     assert ("steps", 15, 15) == (end.reason, end.steps, len(recording.steps))
@@ -175,7 +175,7 @@ def test_workers_end_with_the_run() -> None:
         "    rows = iter(loader)\n"
         "    print(process.pid, rows._workers[0].pid)\n"
         "    while True: step()\n",
-        Limits(steps=10, timeout=60),
+        Limits(steps=10, wait=0.0, timeout=60),
     )
 
     assert ("steps", 10) == (end.reason, end.steps)
