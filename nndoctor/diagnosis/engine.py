@@ -32,6 +32,7 @@ _ENOUGH_STEPS = 8
 # given confidence on a suspicion is worth a trial, though not worth telling.
 _LITTLE, _LONG = 0.3, 100
 _WORTH_A_DOUBT = 0.15
+_WELL = 0.5  # of what there is to learn, on validation rows: no run that fails
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ def _failing(view: View, symptoms: list[Symptom]) -> bool:
     names = {s.name for s in symptoms}
     if view.steps >= _ENOUGH_STEPS and not np.isfinite(view.losses[-view.tenth :]).any():
         return True
+    if (view.validation_skill or 0.0) >= _WELL:
+        return False  # whatever training batches seem to say
     stuck = {"no-better-than-constant", "loss-diverged", "loss-nonfinite", "below-reference"} & names
     return bool(stuck) and bool({"signal-present", "below-reference"} & names) and view.steps >= 50 and view.learns < 0.2
 

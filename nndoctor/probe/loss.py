@@ -169,7 +169,7 @@ class LossWatch:
         elif known.task == "binary":
             y = self._learn_binary(known, info.function, prediction, target)
         else:
-            y = self._learn_real(known, info.function, prediction, target)
+            y = self._learn_real(known, info, prediction, target)
         x, batch, raw = given
         # Rows that were held against a target already: a second head, or another batch of a step that adds up several.
         known.given, again = x, x is not None and x is known.given
@@ -227,7 +227,7 @@ class LossWatch:
             self.quality.predicted = counts
             self.quality.balanced = float(np.mean([(guesses[truth == c] == c).mean() for c in np.unique(truth)]))
 
-    def _learn_real(self, known: _Targets, function: str, prediction: Tensor, target: Tensor) -> _Array | None:
+    def _learn_real(self, known: _Targets, info: LossInfo, prediction: Tensor, target: Tensor) -> _Array | None:
         if target.dim() == 0:
             return None
         values = stats.array(target[: max(1, stats.MOST_ELEMENTS * len(target) // max(target.numel(), 1))])
@@ -253,11 +253,11 @@ class LossWatch:
             if prediction.dim() == 2:
                 self._judge(known, codes, stats.array(prediction).argmax(1)[: len(codes)])
         if known.task == "multilabel":
-            self._judge_labels(function, prediction, values)
-        self._judge_real(known, prediction, target, values)
+            self._judge_labels(info.function, prediction, values)
+        self._judge_real(known, info, prediction, target, values)
         return codes.astype(np.int64) if known.task == "probabilities" and table.shape[1] > 1 else table[:, :16]
 
-    def _judge_real(self, known: _Targets, prediction: Tensor, target: Tensor, values: _Array) -> None:
+    def _judge_real(self, known: _Targets, info: LossInfo, prediction: Tensor, target: Tensor, values: _Array) -> None:
         if prediction.numel() != target.numel() or self.quality.r2 is not None or known.total is None:
             return
         guess = stats.array(prediction[: len(values)] if prediction.dim() else prediction).reshape(values.shape)
@@ -265,7 +265,7 @@ class LossWatch:
         centre = known.total / known.count if flat.shape[1] == known.total.shape[0] else flat.mean(0)
         with np.errstate(over="ignore", invalid="ignore"):
             spread = float(((flat - centre) ** 2).sum())
-            error = float(((values - guess) ** 2).sum())
+            error = float(((values - _expected(info, guess)) ** 2).sum())
         if spread > 0:
             self.quality.r2 = 1.0 - error / spread
         self._judge_classes(guess, values)
@@ -396,3 +396,12 @@ def _labels(index: int, known: _Targets) -> Labels:
         labels.min, labels.max = float(known.low), float(known.high)
     labels.nonfinite = known.nonfinite / max(known.elements, 1)
     return labels
+
+
+def _expected(info: LossInfo, output: _Array) -> _Array:
+    """What an output says of the target: a loss that takes the logarithm of it, or of its odds, is asked for these."""
+    if info.function == "poisson_nll_loss" and info.settings.get("log_input", True):
+        return np.exp(output)
+    if info.function == "binary_cross_entropy_with_logits":
+        return np.asarray(1.0 / (1.0 + np.exp(-output)))
+    return output

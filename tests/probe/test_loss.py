@@ -124,3 +124,27 @@ def test_a_score_is_that_of_its_own_step(by_hand: bool) -> None:
     scores = {s.step: s.accuracy for s in recorded(train).samples}
 
     assert {1: 1.0, 2: 1.0, 3: pytest.approx(1 / 3), 5: 1.0, 7: 1.0, 10: 1.0, 20: 1.0} == scores
+
+
+# --- what the output stands for ---------------------------------------------------------------------------------------
+
+
+def logarithms_of_counts(output: Tensor, step: int) -> Tensor:
+    """Rates, told exactly by their logarithms."""
+    counts = torch.arange(1.0, len(output) + 1)[:, None]
+    return F.poisson_nll_loss(output * 0 + counts.log(), counts)
+
+
+def odds_of_labels(output: Tensor, step: int) -> Tensor:
+    """Two labels a row, told exactly by their log odds."""
+    labels = torch.stack([torch.arange(len(output)) % 2, torch.arange(len(output)) % 3 > 0], 1).float()
+    return F.binary_cross_entropy_with_logits(output * 0 + 200 * (labels - 0.5), labels)
+
+
+@pytest.mark.parametrize(("loss", "outputs"), [(logarithms_of_counts, 1), (odds_of_labels, 2)])
+def test_r2_is_of_what_the_output_stands_for(loss: Callable[[Tensor, int], Tensor], outputs: int) -> None:
+    """A perfect prediction has one of 1, in whatever form the loss wants it."""
+    scores = [s.r2 for s in trained(loss, outputs).samples if s.r2 is not None]
+
+    assert scores
+    assert all(abs(score - 1) < 1e-5 for score in scores)
