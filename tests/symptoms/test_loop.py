@@ -584,6 +584,18 @@ def test_batch_norm_with_fresh_statistics_normalises_nothing() -> None:
     assert "nothing is normalised" not in symptom_of(known, "eval-mode").text
 
 
+def test_evaluation_mode_that_a_first_validation_left() -> None:
+    """From the first step on, in a run that learns: an oversight after a score of the untrained model, else perhaps meant."""
+    strengths = []
+    for before in (["eval"], ["eval", "evaluate"], ["eval", "evaluate", "eval"]):
+        r = in_eval(1, ModuleMode("net.drop", "Dropout", 0, 100, 1, 0))
+        assert r.end is not None
+        r.end.events = [*before, "forward", "backward", "step", "eval", "evaluate"]
+        strengths.append(symptom_of(r, "eval-mode").strength)
+
+    assert [0.5, 1.0, 0.5] == strengths
+
+
 def test_one_layer_in_evaluation_mode_is_deliberate() -> None:
     """Fine-tuning holds batch norm still while the model trains; and a model without such layers does not mind."""
     tuned = healthy()
