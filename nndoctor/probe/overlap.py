@@ -194,13 +194,19 @@ class OverlapWatch:
 
 
 def _rows_of(given: list[Tensor]) -> Tensor | None:
-    return next((t for t in given if _has_bits(t)), None)
+    """The first argument that is a table, or ids that are arguments of their own, side by side: a user and a book."""
+    plain = [t for t in given if _has_bits(t)]
+    table = next((t for t in plain if t.dim() >= 2), None)
+    columns = [t for t in plain if t.dim() == 1 and not t.is_floating_point()]
+    if table is None and len(columns) >= 2 and len({len(c) for c in columns}) == 1:
+        return torch.stack([c.long() for c in columns], 1)
+    return table
 
 
 def _has_bits(t: Tensor) -> bool:
-    """Whether a tensor is a plain table of numbers that can be read as bits; a subclass may be anything."""
+    """Whether a tensor is plain and holds numbers that can be read as bits; a subclass may be anything."""
     plain = type(t) is Tensor and t.layout == torch.strided and not (t.is_nested or t.is_complex() or t.is_quantized or t.device.type == "meta")
-    return plain and t.dim() >= 2 and t.numel() > 0
+    return plain and t.numel() > 0
 
 
 def _thinned(x: Tensor) -> Any:
@@ -245,7 +251,8 @@ def _judge(model: int, seen: _Pass, every: _Array, to_the_end: _Array) -> Overla
     distinct, counts = np.unique(every, return_counts=True)
     parts = [_array(s) for s in seen.sums]
     known = [np.isin(p, distinct) for p in parts]
-    others = np.concatenate([k for k in known if k.mean() < _SEEN_WHOLE] or known)
+    counted = [i for i, k in enumerate(known) if k.mean() < _SEEN_WHOLE] or range(len(known))
+    others, held = (np.concatenate([of[i] for i in counted]) for of in (known, parts))
     rows = np.concatenate(parts)
     later = to_the_end[len(every) :]
     first = later[~np.isin(later, distinct)]
@@ -253,7 +260,7 @@ def _judge(model: int, seen: _Pass, every: _Array, to_the_end: _Array) -> Overla
     return Overlap(
         model, len(others), float(others.mean()), len(distinct), _fresh(every),
         twins=1 - len(np.unique(rows)) / len(rows),
-        covered=float(np.isin(distinct, rows).mean()),
+        covered=float(np.isin(distinct, held).mean()),
         even=bool(counts.max() - counts.min() <= 1),
         chance=_chance(stats.array(seen.sample), len(distinct)),
         real=seen.sample.is_floating_point(),

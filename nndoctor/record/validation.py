@@ -55,7 +55,7 @@ class Overlap:
     trained: int  # distinct training rows
     fresh: float  # share of the last fifth of the training rows that were new then: 0 once the training set was seen whole
     twins: float = 0.0  # share of the evaluated rows that repeat another one of them
-    covered: float = 0.0  # share of the training rows that were evaluated
+    covered: float = 0.0  # share of the training rows that were evaluated in them
     even: bool = False  # whether no training row came more often than the others
     chance: float = 0.0  # that a row equals a training row by luck, were its columns independent
     real: bool = True  # whether the rows hold real numbers

@@ -28,6 +28,7 @@ _LONG = 100  # steps
 _LEARNT = 0.4  # of a score that a validation can fall short of
 _WHOLE = 0.95  # of a set
 _LUCK = 0.01  # chance of equal rows from which they mean nothing
+_EVEN_ODDS = 0.5
 _TWINS = 0.05  # share of validation rows that are twins, where the rows were copied before they were split
 
 
@@ -69,7 +70,8 @@ def validation_overlaps(view: View) -> Symptom | None:
 
 
 def _is_leak(o: Overlap) -> bool:
-    if o.fresh > HARDLY_NEW or o.chance > _LUCK or o.covered >= _WHOLE:
+    lucky = o.chance > (_EVEN_ODDS if o.known >= _WHOLE and o.named else _LUCK)  # of all rows of a set each is known: no luck
+    if o.fresh > HARDLY_NEW or lucky or o.covered >= _WHOLE:
         return False
     if o.known >= _WHOLE:
         return o.named or (o.real and o.twins >= _TWINS)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from nndoctor.probe.launch import Limits, Target, watch
 from nndoctor.probe.overlap import _checksums, _is_called_validation, _thinned
 from nndoctor.record.model import Overlap
+from tests.probe.conftest import recorded
 
 SCRIPT = """\
 import torch
@@ -104,6 +107,54 @@ def test_whole_numbers_are_compared_as_such(tmp_path: Path, monkeypatch: pytest.
     o = overlap(tmp_path, "torch.arange(240 * 8).view(240, 8) + 2**40", "order[:180]", "order[180:]", "type('S', (nn.Module,), {'forward': lambda s, x: (x - 2**40).float() / 1000})(), ")
 
     assert (0.0, False) == (o.known, o.real)
+
+
+def trained(model: nn.Module, given: Callable[[Tensor], list[Tensor]], train: Tensor, evaluated: list[Tensor]) -> Overlap:
+    """Two epochs over some rows, after which one line evaluates several sets."""
+
+    def run() -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(2):
+            for rows in train.split(20):
+                optimizer.zero_grad()
+                model(*given(rows)).square().mean().backward()
+                optimizer.step()
+        with torch.no_grad():
+            for rows in evaluated:
+                model(*given(rows))
+
+    (found,) = recorded(run).overlaps
+    return found
+
+
+def test_a_line_that_scores_the_training_set_too() -> None:
+    """Its forward over all that was trained on counts for nothing: of the other one half is known, which is a sixth of the training rows."""
+    x = torch.randn(240, 8, generator=torch.Generator().manual_seed(0))
+    order = torch.arange(240)
+
+    o = trained(nn.Linear(8, 1), lambda rows: [x[rows]], order[:180], [order[:180], order[150:210]])
+
+    assert (60, 0.5) == (o.rows, o.known)
+    assert abs(o.covered - 30 / 180) < 1e-9
+
+
+def test_ids_that_are_arguments_of_their_own_are_one_row() -> None:
+    """A user and a book: every user and every book was trained on, and of the pairs a third."""
+
+    class Taste(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.users, self.books = nn.Embedding(40, 4), nn.Embedding(40, 4)
+
+        def forward(self, user: Tensor, book: Tensor) -> Tensor:
+            return torch.mul(self.users(user), self.books(book)).sum(1)
+
+    pairs = torch.randperm(1600, generator=torch.Generator().manual_seed(0))
+
+    o = trained(Taste(), lambda rows: [rows // 40, rows % 40], pairs[:400], [pairs[380:440]])
+
+    assert (60, 400, False) == (o.rows, o.trained, o.real)
+    assert abs(o.known - 1 / 3) < 1e-9
 
 
 def test_a_row_is_known_by_columns_from_all_over() -> None:

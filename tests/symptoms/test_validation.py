@@ -49,6 +49,7 @@ def test_rows_on_both_sides() -> None:
     assert "50% of the 200 rows evaluated here are among the 800 rows" in s.text
     assert 0.99 == symptom_of(overlapping(0.99, twins=0.4, even=False), "validation-overlaps").value
     assert lacks(half, "validation-overlaps", limit=0.6)
+    assert 1.0 == symptom_of(overlapping(1.0, named=True, chance=0.3), "validation-overlaps").value
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,7 @@ def test_rows_on_both_sides() -> None:
         ("all the data there are", overlapping(0.8, covered=1.0)),
         ("the training set was not seen whole", overlapping(0.5, fresh=0.3)),
         ("few rows are possible", overlapping(0.5, chance=0.9)),
+        ("... and each of them was trained on", overlapping(1.0, named=True, chance=0.9)),
         ("sentences that repeat in training as well", overlapping(0.5, real=False, even=False)),
         ("some honest twins", overlapping(0.04)),
     ],
