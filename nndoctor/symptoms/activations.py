@@ -100,6 +100,9 @@ def squashed_signal(view: View) -> Symptom | None:
     """Each squashing function shrinks what differs and adds a constant; the worst hidden one in the first looks, gates apart."""
     limit = view.thresholds.get("squashed-signal", 0.06)
     hidden = {s.name: s for s in view.recording.sites if s.hidden and not s.gate and s.function in ("sigmoid", "tanh", "softmax", "hardsigmoid", "softsign")}
+    if any(s.module and not s.hidden for s in view.recording.sites):
+        # Outside of the modules whose output this is, a softmax makes the probabilities from which an action is drawn.
+        hidden = {name: s for name, s in hidden.items() if s.module or s.function != "softmax"}
     worst: tuple[float, str] = (math.inf, "")
     for site, seen in _by_site(view).items():
         ratios = [a.spread / _rms(a) for a in seen[:5] if _rms(a) > 0 and a.spread is not None]

@@ -156,6 +156,18 @@ def test_one_sigmoid_of_a_unit_signal_squashes_little() -> None:
     assert lacks(equal, "squashed-signal")
 
 
+def test_a_softmax_behind_the_network_makes_probabilities_to_draw_from() -> None:
+    """Nearly even at first, as it should be. Without modules no output is known, and it counts."""
+    r, loose = healthy(), healthy()
+    for each in (r, loose):
+        change([s for s in each.sites if s.name == "net.3"], function="softmax", dead_start=None, dead_end=None, module="")
+        change([a for a in each.activations if a.site == "net.3"], mean=0.5, std=0.0, spread=0.01)
+        each.sites[0].hidden, each.sites[0].module = False, "net.4" if each is r else ""
+
+    assert lacks(r, "squashed-signal")
+    assert "(softmax)" in symptom_of(loose, "squashed-signal").text
+
+
 # --- signal-collapses ---------------------------------------------------------------------------------------------
 
 
