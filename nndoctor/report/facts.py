@@ -307,10 +307,18 @@ def error_line(end: End) -> str:
     return clean(end.error).strip().split("\n")[0] or "an exception"
 
 
+def _limit_of_steps(end: End, recording: Recording) -> str:
+    limit = recording.header.steps_limit
+    if not 0 < limit < end.steps:
+        return "stopped at the limit of steps"
+    seen = any(e.step for e in recording.evaluations)
+    return "stopped after its first validation pass" if seen else f"stopped: {limit:,} steps and more without a validation pass"
+
+
 _ENDINGS: dict[str, Callable[[End, Recording], str]] = {
     "finished": lambda end, recording: "the script ended by itself",
     "left": lambda end, recording: "the block was left",
-    "steps": lambda end, recording: "stopped at the limit of steps",
+    "steps": lambda end, recording: _limit_of_steps(end, recording),
     "next": lambda end, recording: "stopped where the next training began",
     "seconds": lambda end, recording: f"stopped at the limit of {duration(recording.header.seconds_limit)}",
     "interrupt": lambda end, recording: "it was interrupted",

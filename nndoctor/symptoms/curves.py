@@ -128,14 +128,14 @@ def loss_jumps(view: View) -> Symptom | None:
 
 
 def loss_crawls(view: View) -> Symptom | None:
-    """A steady but negligible fall."""
+    """A steady fall that comes to next to nothing: where it is known what a constant does, all that led there counts for nothing."""
     limit = view.thresholds.get("loss-crawls", 0.05)
     if len(view.finite) < 30 or view.early is None or view.last is None or view.first is None:
         return None
     if not np.isfinite(view.losses).all() or view.last >= view.early:
         return None
     done = view.fall if view.constant is None else max(view.skill or 0.0, 0.0)
-    if done >= limit or view.fall >= 3 * limit or not _keeps_pace(view):
+    if done >= limit or not _keeps_pace(view):
         return None
     agreement = _agreement(view)
     strength = 1.0 if view.falls else 0.5

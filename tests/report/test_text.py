@@ -13,7 +13,8 @@ from rich.cells import cell_len
 
 from nndoctor.diagnosis.engine import diagnose
 from nndoctor.diagnosis.model import Curve, Diagnosis
-from nndoctor.record.model import End, Header, ModelInfo, Place, RankInfo, Recording, Step
+from nndoctor.record.model import End, Evaluation, Header, ModelInfo, Place, RankInfo, Recording, Step
+from nndoctor.report.facts import watched
 from nndoctor.report.page import Look
 from nndoctor.report.text import render
 from nndoctor.symptoms.model import Symptom
@@ -163,6 +164,17 @@ def test_no_diagnosis_says_why_and_what_to_do(end: End | None, said: str, advice
 
     assert report.startswith(f"INCONCLUSIVE  no diagnosis: {said}\n")
     assert advice in report
+
+
+def test_a_watch_that_waited_says_for_what() -> None:
+    """Beyond the limit of steps it went on for the first validation pass, which came or did not."""
+    words = []
+    for passes in ([], [Evaluation(400, 0, 1, 10, False, False, 0.1)]):
+        recording = Recording(Header(1, "0.1.0", "train.py", steps_limit=300), end=End("steps", 400, 400, 400, 5.0, 6.0), evaluations=passes)
+        words.append(dict(watched(recording))["watched"])
+
+    assert words[0].endswith("stopped: 300 steps and more without a validation pass")
+    assert words[1].endswith("stopped after its first validation pass")
 
 
 @pytest.mark.parametrize(("file", "told"), [("src/train.py", " · src/train.py:14"), ("src/" * 5 + "train.py", " · train.py:14"), ("x" * 30 + ".py", "")])
