@@ -318,7 +318,7 @@ def _limit_of_steps(end: End, recording: Recording) -> str:
 _ENDINGS: dict[str, Callable[[End, Recording], str]] = {
     "finished": lambda end, recording: "the script ended by itself",
     "left": lambda end, recording: "the block was left",
-    "steps": lambda end, recording: _limit_of_steps(end, recording),
+    "steps": _limit_of_steps,
     "next": lambda end, recording: "stopped where the next training began",
     "seconds": lambda end, recording: f"stopped at the limit of {duration(recording.header.seconds_limit)}",
     "interrupt": lambda end, recording: "it was interrupted",
