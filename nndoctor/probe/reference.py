@@ -19,6 +19,7 @@ _MOST = 900  # rows that enter the kernel matrix
 _LEAST = 40  # rows below which nothing is said
 _ENOUGH_TO_JUDGE = 80  # rows a third, of which a quarter is twenty
 _MOST_CODES, _FEWEST_CODES, _MOST_VALUES = 64, 5, 60  # columns that are looked at; values that a column of codes has
+_MOST_PAIRED = 24  # values whose pairs are counted
 _FEWEST_PLACES = 3  # that hold the same codes
 _MANY_FEATURES = 20  # of which most may be irrelevant
 _FEW_RELEVANT = 0.3
@@ -192,7 +193,8 @@ def _judge_sureness(x: _Array, y: _Array, reference: Reference) -> None:
 
 def _try_categories(raw: _Array, x: _Array, y: _Array, fit: _Array, classes: bool, reference: Reference) -> None:
     """A linear map of the same columns, those that look like codes replaced by an indicator for each of their values; and of how often
-    each value occurs in a row, where several columns hold the same codes, as the places of a sequence or the nodes of a graph do.
+    each value, and each two that follow one another, occur in a row, where several columns hold the same codes, as the places of a sequence
+    or the nodes of a graph do.
     """
     parts, kinds = [], []
     for column, plain in zip(raw.T[:_MOST_CODES], x.T, strict=False):
@@ -208,9 +210,19 @@ def _try_categories(raw: _Array, x: _Array, y: _Array, fit: _Array, classes: boo
         coded = np.round(raw[:, : len(kinds)][:, kinds], 5)
         values = np.unique(coded)
         if len(values) <= _MOST_VALUES:
-            tables.append(np.stack([(coded == value).sum(1) for value in values], axis=1))
+            tables.append(_counts(np.searchsorted(values, coded), len(values)))
+        if len(values) <= _MOST_PAIRED:
+            member = np.searchsorted(values, coded)
+            tables.append(_counts(member[:, :-1] * len(values) + member[:, 1:], len(values) ** 2))
     reference.codes = sum(kinds)
     reference.encoded = max(_linear(table - table[fit].mean(0), y, fit, classes, (1.0, 10.0, 100.0)) for table in tables)
+
+
+def _counts(member: _Array, most: int) -> _Array:
+    """How often each of the numbers [n, places] below `most` occurs in a row [n, most]; those that never do are left out."""
+    table = np.zeros((len(member), most))
+    np.add.at(table, (np.arange(len(member))[:, None], member), 1.0)
+    return table[:, table.any(0)]
 
 
 def _try_classes(x: _Array, targets: _Array, fit: _Array, reference: Reference) -> None:

@@ -221,12 +221,12 @@ def _right_at_once(view: View) -> float:
 
 
 def codes_as_numbers(view: View) -> Symptom | None:
-    """Indicators against the best of line, neighbours and kernel on the numbers themselves."""
+    """Indicators against the best of line, neighbours and kernel on the numbers themselves, and of what is told of their order."""
     limit = view.thresholds.get("codes-as-numbers", 0.1)
     r = view.reference
     if r is None or r.encoded is None or not r.codes:
         return None
-    plain = r.constant if math.isnan(r.plain) else max(r.plain, r.constant)
+    plain = max(s for s in (r.constant, r.plain, r.local) if s is not None and not math.isnan(s))
     gap = r.gain(r.encoded, plain)
     if not gap >= limit or (r.chance is not None and r.encoded - plain < r.chance / 2):
         return None

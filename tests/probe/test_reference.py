@@ -141,3 +141,19 @@ def test_codes_are_counted_where_several_columns_hold_them() -> None:
     assert found is not None and found.encoded is not None
     assert 20 == found.codes
     assert found.encoded > 0.9 > found.plain + 0.3
+
+
+def test_pairs_of_codes_are_counted() -> None:
+    """One code right after another makes the class, wherever in the row they stand; each occurs as often in the other class."""
+    draw = DRAW(3)
+    codes = draw.integers(0, 12, (900, 20))
+    y = np.arange(900) % 2
+    for row, label in zip(codes, y, strict=True):
+        row[(row == 4) | (row == 9)] = 0
+        places = 2 * draw.permutation(9)[:2] + draw.integers(0, 2)
+        row[places], row[places + 1] = (4, 9) if label else (9, 4)
+
+    found = compare(0, "classes", rows((codes - codes.mean()) / codes.std(), y))
+
+    assert found is not None
+    assert (found.encoded or 0) > 0.9 > found.plain + 0.3, found
