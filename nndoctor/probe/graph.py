@@ -66,6 +66,19 @@ def operands_of(node: Node) -> tuple[Tensor, Tensor] | None:
     return found if isinstance(found, tuple) else None
 
 
+def note_stretch(tensor: Tensor, operands: tuple[Tensor, Tensor]) -> None:
+    """Remember on an operation's node that its two sides, prediction and target, were stretched against one another."""
+    node: Node = tensor.grad_fn
+    if node is not None:
+        node.metadata[_MARK + ".stretch"] = operands
+
+
+def stretch_of(node: Node) -> tuple[Tensor, Tensor] | None:
+    """What `note_stretch` left on a node."""
+    found = node.metadata.get(_MARK + ".stretch")
+    return found if isinstance(found, tuple) else None
+
+
 def link_of(node: Node) -> Link:
     """A node as a line of the recording."""
     place, module = node.metadata.get(_MARK, (None, ""))

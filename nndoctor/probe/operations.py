@@ -10,11 +10,13 @@ from torch import Tensor
 from nndoctor.probe import graph, stats
 from nndoctor.probe.forwards import Forward
 from nndoctor.probe.where import user_place
+from nndoctor.record.model import Place
 
 if TYPE_CHECKING:
     from nndoctor.probe.session import Session
 
 _DIFFERENCES = frozenset({"sub", "__sub__", "rsub", "__rsub__", "subtract"})
+_TIMES = frozenset({"mul", "__mul__", "__rmul__", "multiply"})
 _EQUALITIES = frozenset({"eq", "__eq__"})
 _CHOICES = frozenset({"argmax", "max", "gt", "ge", "__gt__", "__ge__", "round"})  # of a class, by its score
 _FORMS = frozenset({"float", "long", "int", "to", "type", "squeeze", "view", "reshape", "flatten", "view_as", "cpu", "detach", "cat"})  # the same in another form
@@ -32,6 +34,7 @@ class Operations:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._casts: dict[int, str] = {}  # address of a tensor -> the type that it was cast from
+        self._spread: Place | None = None  # the latest line that gave a tensor another axis
 
     def begin(self) -> None:
         """A step begins that is looked at."""
@@ -92,14 +95,19 @@ class Operations:
             self._functional_input(args)
             self._functional_constant(args)
         site = owner if library else ""
+        if name == "unsqueeze" or (name == "__getitem__" and _adds_axis(args)):
+            self._spread = place
         if name in _QUOTIENTS and graph.is_sigmoid(output.grad_fn):
             name = "sigmoid"
         if s.activations.watches(name):
             site = s.activations.saw(s.now, name, output, site, place)
         if output.grad_fn is not None:
             graph.mark(output, place, site)
-            if name in _DIFFERENCES and len(args) >= 2:
-                _note_difference(args[0], args[1], output)
+            if len(args) >= 2 and (name in _DIFFERENCES or name in _TIMES) and (pair := _sides(args[0], args[1])) is not None:
+                if name in _DIFFERENCES:
+                    graph.note_operands(output, pair)
+                if place != self._spread and _become_square(*pair):
+                    graph.note_stretch(output, pair)
 
     def _functional_input(self, args: tuple[Any, ...]) -> None:
         """The first product with a parameter in a run whose network is no module: its other side is the input."""
@@ -129,13 +137,23 @@ def _last(args: tuple[Any, ...]) -> Any:
     return first[-1] if isinstance(first, (list, tuple)) and first else first
 
 
-def _note_difference(left: Any, right: Any, output: Tensor) -> None:
-    """Prediction minus target, or the other way round: one side carries gradient, the other does not."""
-    if not (isinstance(left, Tensor) and isinstance(right, Tensor)) or left.dim() == 0 or right.dim() == 0:
-        return
-    if left.requires_grad != right.requires_grad:
-        pair = (left, right) if left.requires_grad else (right, left)
-        graph.note_operands(output, pair)
+def _sides(left: Any, right: Any) -> tuple[Tensor, Tensor] | None:
+    """Prediction and target, whichever came first: one side carries gradient, the other does not. None where that is not so."""
+    if not (isinstance(left, Tensor) and isinstance(right, Tensor)) or left.dim() == 0 or right.dim() == 0 or left.requires_grad == right.requires_grad:
+        return None
+    return (left, right) if left.requires_grad else (right, left)
+
+
+def _become_square(prediction: Tensor, target: Tensor) -> bool:
+    """Whether they are [N, 1] and [N], or the other way round; a parameter is no prediction."""
+    rows = prediction.shape[0]
+    return rows > 1 and {tuple(prediction.shape), tuple(target.shape)} == {(rows,), (rows, 1)} and graph.leaf_of(prediction.grad_fn) is None
+
+
+def _adds_axis(args: tuple[Any, ...]) -> bool:
+    """x[:, None]"""
+    index = args[1] if len(args) > 1 else ()
+    return index is None or (isinstance(index, tuple) and any(i is None for i in index))
 
 
 def _is_lookup(args: tuple[Any, ...]) -> bool:

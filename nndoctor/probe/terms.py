@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
-from nndoctor.probe import graph
+from nndoctor.probe import graph, stats
 from nndoctor.probe.loss import LossWatch, Rows
 from nndoctor.probe.registry import Registry
-from nndoctor.record.model import Graph, LossInfo, ParameterInfo, Place
+from nndoctor.record.model import Graph, LossInfo, ParameterInfo, Place, Stretch
 
 _FORMS = (
     (("Pow",), "squared-error"), (("Abs",), "absolute-error"), (("LinalgVectorNorm", "Norm"), "norm"), (("Mul",), "squared-error"),
@@ -80,7 +81,7 @@ class LossTerms:
         self._emit(
             Graph(
                 step, place, reading.ops, sorted(set(reached)), chain, reading.layers, reading.nonlinear, reading.linear_pairs,
-                [n.index for n in noted], True, reading.truncated,
+                [n.index for n in noted], True, reading.truncated, _stretched(root, x[1]) if looking else [],
             )
         )  # fmt: skip
         return {link.module for c in (chain, *(n.chain for n in noted)) for link in c if link.module}, reading.gates
@@ -128,16 +129,42 @@ def _is_in(info: LossInfo, reading: graph.Reading) -> bool:
 
 def _find_difference(root: Any) -> tuple[list[str], tuple[Tensor, Tensor] | None, Any]:
     """Breadth first from the loss: the nearest difference of a prediction and a target, and the operations above it."""
+    for node, above in _between_loss_and_layers(root):
+        operands = graph.operands_of(node)
+        if operands is not None:
+            return above, operands, node
+    return [], None, None
+
+
+def _stretched(root: Any, batch: int | None) -> list[Stretch]:
+    """Where a number for each sample met one for each sample, and both became a square of the batch's size."""
+    found: dict[Place | None, Stretch] = {}
+    for node, above in _between_loss_and_layers(root):
+        operands = graph.stretch_of(node)
+        if operands is None or _BLENDING & set(above):
+            continue
+        prediction, target = operands
+        place = graph.link_of(node).place
+        if target.shape[0] == batch and place not in found and not _is_in_order(target):
+            found[place] = Stretch(list(prediction.shape), list(target.shape), place)
+    return list(found.values())
+
+
+def _is_in_order(target: Tensor) -> bool:
+    """Whether numbers only rise or only fall, as those of a fixed grid do; those of a batch are in no order, unless they are all the same."""
+    steps = np.diff(stats.array(target).reshape(-1).astype(np.float64))
+    return bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _between_loss_and_layers(root: Any) -> Iterator[tuple[Any, list[str]]]:
+    """Breadth first from the loss down to the last layers: operations, each with those above it."""
     queue: list[tuple[Any, list[str]]] = [(root, [])]
     seen = 0
     while queue and seen < 400:
         node, above = queue.pop(0)
         seen += 1
-        operands = graph.operands_of(node)
-        if operands is not None:
-            return above, operands, node
+        yield node, above
         if graph.is_leaf(node) or graph.is_layer(node):
             continue
         above = [*above, graph.op_of(node)]
         queue.extend((n, above) for n in graph.inputs_of(node))
-    return [], None, None

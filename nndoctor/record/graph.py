@@ -37,6 +37,15 @@ class TensorStats:
     one_hot: bool = False
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A number for each sample, as [N, 1], met one for each sample, as [N], on the way to the loss, and both became [N, N]."""
+
+    prediction: list[int]  # shape of the side that carries gradient
+    target: list[int]
+    place: Place | None = None
+
+
 @dataclass
 class LossInfo:
     """One loss function at one place, as first seen in training. `function` is F's name, or `by-hand:<form>`."""
@@ -69,6 +78,7 @@ class Graph:
     losses: list[int] = field(default_factory=list)  # indices of the LossInfo that feed it
     requires_grad: bool = True
     truncated: bool = False
+    stretched: list[Stretch] = field(default_factory=list)  # at any line, that of the main difference included
 
 
 @dataclass

@@ -301,7 +301,17 @@ def shapes_broadcast(view: View) -> Symptom | None:
         if size > max(math.prod(p.shape), math.prod(t.shape)) or _already_stretched(p.shape, t.shape):
             text = f"The prediction has shape {p.shape}, the target {t.shape}: they are compared as {result}, every prediction with every target."
             return Symptom("shapes-broadcast", text, size / max(min(math.prod(p.shape), math.prod(t.shape)), 1), 1.0, 1.0, "", loss.place)
-    return None
+    return _stretched_beside(view)
+
+
+def _stretched_beside(view: View) -> Symptom | None:
+    """The same anywhere on the way to the loss: in the part of a second head, say."""
+    met = next((s for g in view.graphs for s in g.stretched), None)
+    if met is None:
+        return None
+    rows = met.prediction[0]
+    text = f"On the way to the loss a prediction of shape {met.prediction} meets a target of shape {met.target}: together they are {[rows, rows]}, every sample with every other."
+    return Symptom("shapes-broadcast", text, float(rows), 1.0, 1.0, "", met.place)
 
 
 def _already_stretched(prediction: list[int], target: list[int]) -> bool:

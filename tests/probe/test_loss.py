@@ -87,6 +87,54 @@ def test_a_wild_target_is_measured() -> None:
     assert (0.0, 0.0) == (few.outliers, few.outlier_size)
 
 
+# --- squares ------------------------------------------------------------------------------------------------------
+
+
+def a_head_and(part: Callable[[Tensor, Tensor], Tensor], target: Callable[[int], Tensor] = torch.randn) -> Recording:
+    """Two outputs: squared error of the first one, in the shapes that belong together, and some part of the loss for the second."""
+    return trained(lambda output, step: ((output[:, 0] - torch.randn(len(output))) ** 2).mean() + part(output[:, 1:], target(len(output))).mean(), 2)
+
+
+def on_two_lines(column: Tensor, row: Tensor) -> Tensor:
+    """The target gets its axis, and the prediction loses its own."""
+    row = row.unsqueeze(1)
+    return (column.squeeze(1) - row).abs()
+
+
+@pytest.mark.parametrize(
+    ("why", "part"),
+    [
+        ("a squared difference", lambda column, row: (column - row) ** 2),
+        ("the target first", lambda column, row: torch.sub(row, column).abs()),
+        ("the other way round", on_two_lines),
+        ("a logarithm times a label", lambda column, row: -row * F.logsigmoid(column)),
+    ],
+)
+def test_a_part_of_the_loss_that_becomes_a_square(why: str, part: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Whatever the other parts are, and with the line where both sides met."""
+    graph = a_head_and(part).graphs[0]
+
+    assert [{(16,), (16, 1)}] == [{tuple(s.prediction), tuple(s.target)} for s in graph.stretched], why
+    assert graph.stretched[0].place is not None
+
+
+@pytest.mark.parametrize(
+    ("why", "part", "target"),
+    [
+        ("shapes that belong together", lambda column, row: (column.squeeze(1) - row) ** 2, torch.randn),
+        ("pairs, spelt out", lambda column, row: (column.squeeze(1)[:, None] - row).abs(), torch.randn),
+        ("a grid", lambda column, row: (column - row) ** 2, lambda n: torch.linspace(0, 1, n)),
+        ("another number of values than rows", lambda column, row: (column - row) ** 2, lambda n: torch.randn(7)),
+        ("one value for all", lambda column, row: (column - row) ** 2, torch.ones),
+        ("a kernel", lambda column, row: torch.logsumexp(-((column - row) ** 2), 1), torch.randn),
+        ("predictions among themselves", lambda column, row: (column - column.squeeze(1)) ** 2, torch.randn),
+    ],
+)
+def test_what_is_no_square_by_mistake(why: str, part: Callable[[Tensor, Tensor], Tensor], target: Callable[[int], Tensor]) -> None:
+    """What has no target of the batch on one side, or was given its axis where the sides meet."""
+    assert [] == [s for graph in a_head_and(part, target).graphs for s in graph.stretched], why
+
+
 # --- distributions ------------------------------------------------------------------------------------------------
 
 

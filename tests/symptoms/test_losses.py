@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from nndoctor.record.model import Link, Place, Recording
+from nndoctor.record.model import Link, Place, Recording, Stretch
 from tests.symptoms.build import (
     LOSS,
     change,
@@ -452,6 +452,17 @@ def test_a_target_that_was_stretched_already(shape: list[int]) -> None:
 
     assert (32.0, LOSS) == (s.value, s.place)
     assert "they are compared as [32, 32]" in s.text
+
+
+def test_a_square_beside_the_main_difference() -> None:
+    """The part of a second head counts as much, and the line told is its own."""
+    r = regressing("Addmm", prediction=tensor(32, 2), target=tensor(32, 2))
+    r.graphs[-1].stretched = [Stretch([32, 1], [32], HEAD)]
+
+    s = symptom_of(r, "shapes-broadcast")
+
+    assert (32.0, HEAD) == (s.value, s.place)
+    assert "shape [32, 1] meets a target of shape [32]: together they are [32, 32]" in s.text
 
 
 def test_shapes_that_differ_harmlessly() -> None:
