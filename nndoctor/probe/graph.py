@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from nndoctor.record.model import Link, Place
@@ -102,6 +103,14 @@ def shape_of(node: Node) -> tuple[int, ...] | None:
         return tuple(int(n) for n in node._input_metadata[0].shape)
     except (AttributeError, IndexError, TypeError, RuntimeError):
         return None
+
+
+def _is_float16(node: Node) -> bool:
+    """Whether an operation's (first) result is in float16."""
+    try:
+        return bool(node._input_metadata[0].dtype == torch.float16)
+    except (AttributeError, IndexError, TypeError, RuntimeError):
+        return False
 
 
 def inputs_of(node: Node) -> list[Node]:
@@ -234,6 +243,7 @@ class Reading:
     linear_pairs: int = 0
     ordered: bool = False  # something may tell attention which place is which
     gates: set[str] = field(default_factory=set)  # sites of squashed signals that another signal is multiplied by
+    float16: bool = False  # a gradient is cast to or from float16
     truncated: bool = False
 
 
@@ -251,6 +261,7 @@ def read(root: Node) -> Reading:
             op = op_of(node)
             reading.ops[op] = reading.ops.get(op, 0) + 1
             reading.ordered = reading.ordered or _orders(node, op)
+            reading.float16 = reading.float16 or (op == "ToCopy" and any(map(_is_float16, (node, *inputs))))
         layer[node] = not is_leaf(node) and is_layer(node)
         if not is_leaf(node):
             reading.gates.update(_gates(node))

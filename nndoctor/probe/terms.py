@@ -81,7 +81,7 @@ class LossTerms:
         self._emit(
             Graph(
                 step, place, reading.ops, sorted(set(reached)), chain, reading.layers, reading.nonlinear, reading.linear_pairs,
-                [n.index for n in noted], True, reading.truncated, _stretched(root, x[1]) if looking else [],
+                [n.index for n in noted], True, reading.truncated, _stretched(root, x[1]) if looking else [], reading.float16,
             )
         )  # fmt: skip
         return {link.module for c in (chain, *(n.chain for n in noted)) for link in c if link.module}, reading.gates

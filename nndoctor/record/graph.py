@@ -79,6 +79,7 @@ class Graph:
     requires_grad: bool = True
     truncated: bool = False
     stretched: list[Stretch] = field(default_factory=list)  # at any line, that of the main difference included
+    float16: bool = False  # the gradient passes numbers of float16
 
 
 @dataclass

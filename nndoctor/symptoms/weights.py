@@ -21,7 +21,7 @@ INFO = (
     SymptomInfo("updates-huge", "weights", "Each step moves the weights by a large part of their size.", 0.08, "Median of update over weight over the first looks; 1e-3 is healthy, 1e-1 thrashes (TheDeepChecker)."),
     SymptomInfo("updates-stay-large", "weights", "Weights keep moving by a large part of their size while the loss stands still.", 0.01, "Median of update over weight in the second half; ten times the usual 1e-3, and to no effect."),
     SymptomInfo("updates-round-away", "weights", "Steps are smaller than the spacing of the weights' numbers, and leave them where they were.", 0.3, "Share of the weights with a gradient that a step does not change, median over the looks; in float32 next to none."),
-    SymptomInfo("gradients-underflow", "weights", "Gradients come through float16, and most of their numbers are exactly zero.", 0.5, "Share of zeros, median over parameters in the last looks; what is below 6e-8 is zero in float16, and loss scaling lifts it.", fact=True),
+    SymptomInfo("gradients-underflow", "weights", "Gradients come through float16, and most of their numbers are exactly zero.", 0.5, "Share of zeros, median over parameters in the last looks, or half of that at the outputs, where no dead unit makes them; what is below 6e-8 is zero in float16, and loss scaling lifts it.", fact=True),
     SymptomInfo("half-weights", "weights", "The weights that are optimised are kept in half precision, or rounded to it between steps.", fact=True),
     SymptomInfo("updates-undone", "weights", "Between two steps, weights are put back where they were before the first.", 0.3, "Share of the numbers that a step moved, median over the looks; where nothing but the optimiser writes weights it is 0."),
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
@@ -30,6 +30,8 @@ INFO = (
 )  # fmt: skip
 _FEW_NUMBERS = 32  # whose direction chance may give
 _FEWEST_ROUNDED = 5  # looks at updates that may round away
+_FEW_OUTPUTS = 4  # of which one may have its reason to be zero
+_BARE = 0.5  # of the limit: nothing that may be dead stands between the outputs and the loss
 
 
 def _hidden_weights(view: View) -> list[ParameterInfo]:
@@ -272,18 +274,29 @@ def half_weights(view: View) -> Symptom | None:
 
 
 def gradients_underflow(view: View) -> Symptom | None:
-    """Of a loss on float16 outputs: dead units give zeros as well, and not in every parameter."""
+    """Of a gradient that passes float16: dead units give zeros as well, but not in every parameter, and none to the outputs' own biases."""
     limit = view.thresholds.get("gradients-underflow", 0.5)
     loss = view.main_loss
-    if loss is None or loss.prediction is None or loss.prediction.dtype != "float16" or len(view.samples) < 3:
+    given = loss is not None and loss.prediction is not None and loss.prediction.dtype == "float16"
+    if loss is None or len(view.samples) < 3 or not (given or any(g.float16 for g in view.graphs)):
         return None
+    output = loss.chain[-1].module if loss.chain else ""
+    biases = {i for i, p in view.parameters.items() if output and p.module == output and len(p.shape) == 1 and math.prod(p.shape) >= _FEW_OUTPUTS}
+    tables = {i for i, p in view.parameters.items() if "Embedding" in p.module_type}  # rows that a batch lacks have no gradient
+    all_of_it, at_outputs = _zero_share(view, view.reached - tables), _zero_share(view, view.reached & biases)
+    if not (all_of_it >= limit or at_outputs >= limit * _BARE):
+        return None
+    bare = all_of_it < limit
+    what = f"the gradients of {output}'s biases" if bare else "the gradient's numbers"
+    text = f"The gradient passes through float16, and {at_outputs if bare else all_of_it:.0%} of {what} are exactly zero: what is below 6e-8 is lost on the way."
+    return Symptom("gradients-underflow", text, at_outputs / _BARE if bare else all_of_it, limit, 1.0, "", loss.place)
+
+
+def _zero_share(view: View, which: set[int]) -> float:
+    """Share of exact zeros in the gradients of some parameters, median over them and the last looks; 0 where it is not known."""
     looks = view.samples[-max(3, len(view.samples) // 3) :]
-    zeros = [p.zero for s in looks for p in s.parameters if p.zero is not None and p.parameter in view.reached]
-    share = float(np.median(zeros)) if zeros else 0.0
-    if not share >= limit:
-        return None
-    text = f"The loss is computed from float16 outputs, and {share:.0%} of the gradient's numbers are exactly zero: what is below 6e-8 is lost on the way."
-    return Symptom("gradients-underflow", text, share, limit, 1.0, "", loss.place)
+    zeros = [p.zero for s in looks for p in s.parameters if p.zero is not None and p.parameter in which]
+    return float(np.median(zeros)) if zeros else 0.0
 
 
 def loss_shrinks_weights(view: View) -> Symptom | None:

@@ -1,4 +1,6 @@
-"""What clipping is known to have found, whichever function clips and however it is handed the parameters; gradients that are kept on purpose."""
+"""What clipping is known to have found, whichever function clips and however it is handed the parameters; gradients that are kept on purpose, and
+such as pass through float16.
+"""
 
 from __future__ import annotations
 
@@ -74,3 +76,33 @@ def test_gradients_that_a_loop_by_hand_leaves(why: str, after: Callable[[Tensor]
     steps = recorded(train).steps
 
     assert carried == any(s.carried for s in steps), why
+
+
+def computed_in(dtype: torch.dtype, net: nn.Module, x: Tensor) -> Tensor:
+    """Under autocast, and widened before the loss."""
+    with torch.autocast("cpu", dtype=dtype):
+        return net(x).float()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("why", "output", "expected"),
+    [
+        ("autocast", lambda net, x: computed_in(torch.float16, net, x), True),
+        ("a half of the network", lambda net, x: nn.functional.linear(x.half(), net.weight.half()).float(), True),
+        ("autocast to bfloat16, which knows numbers as small as float32 does", lambda net, x: computed_in(torch.bfloat16, net, x), False),
+        ("data in float16", lambda net, x: net(x.half().float()), False),
+        ("all in float32", lambda net, x: net(x), False),
+    ],
+)
+def test_gradients_that_pass_through_float16(why: str, output: Callable[[nn.Module, Tensor], Tensor], expected: bool) -> None:
+    """Read off the graph: the loss and the weights are in float32 each time."""
+
+    def train() -> None:
+        net = nn.Linear(6, 4)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            output(net, torch.randn(16, 6)).square().mean().backward()
+            optimizer.step()
+
+    assert {expected} == {g.float16 for g in recorded(train).graphs}, why

@@ -307,7 +307,7 @@ def test_gradients_that_are_lost_in_float16() -> None:
     r, single = healthy(), healthy()
     for made in (r, single):
         for sample in made.samples:
-            change(sample.parameters, zero=0.9)
+            change((p for p in sample.parameters if p.parameter < 5), zero=0.9)
     r.losses[0].prediction = tensor(32, 10, dtype="float16")
 
     s = symptom_of(r, "gradients-underflow")
@@ -316,6 +316,37 @@ def test_gradients_that_are_lost_in_float16() -> None:
     assert "90% of the gradient's numbers are exactly zero" in s.text
     assert lacks(r, "gradients-underflow", limit=0.95)
     assert lacks(single, "gradients-underflow")
+
+
+def test_gradients_that_are_lost_before_they_reach_the_outputs() -> None:
+    """A quarter of zeros is enough where no dead unit can make them; whatever the loss is computed in."""
+    r, few, single = healthy(), healthy(), healthy()
+    for made, share in ((r, 0.3), (few, 0.2), (single, 0.3)):
+        for sample in made.samples:
+            change((p for p in sample.parameters if p.parameter == 5), zero=share)
+        change(made.graphs, float16=made is not single)
+
+    s = symptom_of(r, "gradients-underflow")
+
+    assert (0.6, 0.5) == (s.value, s.threshold)
+    assert "30% of the gradients of net.4's biases are exactly zero" in s.text
+    assert lacks(r, "gradients-underflow", limit=0.7)
+    assert lacks(few, "gradients-underflow")
+    assert lacks(single, "gradients-underflow")
+
+
+def test_tables_that_are_hardly_read_lose_nothing() -> None:
+    """Rows that a batch does not name have no gradient in any precision."""
+    r = healthy()
+    change(r.graphs, float16=True)
+    for sample in r.samples:
+        change((p for p in sample.parameters if p.parameter < 4), zero=0.9)
+
+    assert "gradients-underflow" == symptom_of(r, "gradients-underflow").name
+
+    change(r.parameters[:4], module_type="Embedding")
+
+    assert lacks(r, "gradients-underflow")
 
 
 # --- half-weights -------------------------------------------------------------------------------------------------
