@@ -43,6 +43,7 @@ class Quality:
     r2: float | None = None
     predicted: dict[str, int] = field(default_factory=dict)
     balanced: float | None = None  # every class of the batch counts the same
+    r2_rest: float | None = None  # without the rows that are predicted worst
 
 
 @dataclass
@@ -69,6 +70,8 @@ class _Targets:
 
 
 _FEWEST_ROWS = 40  # before one can be said to lie far from the rest
+_FEWEST_OF_A_BATCH = 16  # rows, before the worst of them is a small share
+_A_TWENTIETH = 20
 _FEWEST_BATCHES = 5  # before batches can be said to differ
 
 
@@ -268,6 +271,7 @@ class LossWatch:
             error = float(((values - _expected(info, guess)) ** 2).sum())
         if spread > 0:
             self.quality.r2 = 1.0 - error / spread
+            self.quality.r2_rest = _r2_rest(flat, guess.reshape(flat.shape))
         self._judge_classes(guess, values)
 
     def _judge_labels(self, function: str, prediction: Tensor, values: _Array) -> None:
@@ -319,6 +323,17 @@ class LossWatch:
         if found is not None:
             found.blind = self.blind_to_place
             self._emit(found)
+
+
+def _r2_rest(truth: _Array, guess: _Array) -> float | None:
+    """R2 of the rows [rows, outputs] without the twentieth that is predicted worst; None where rows are few, or the rest alike."""
+    if len(truth) < _FEWEST_OF_A_BATCH or not (np.isfinite(truth).all() and np.isfinite(guess).all()):
+        return None
+    truth, guess = truth.astype(np.float64), guess.astype(np.float64)
+    errors = ((truth - guess) ** 2).sum(1)
+    kept = np.argsort(errors)[: -max(1, len(errors) // _A_TWENTIETH)]
+    spread = float(((truth[kept] - truth[kept].mean(0)) ** 2).sum())
+    return 1.0 - float(errors[kept].sum()) / spread if spread > 0 else None
 
 
 def _task(function: str, prediction: Tensor, target: Tensor) -> str:

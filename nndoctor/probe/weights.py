@@ -151,7 +151,7 @@ class WeightWatch:
         self.after_step(None)
         self.note_movement()
         self.frozen = [i for i, p in self._followed() if not p.requires_grad]
-        record = Sample(step, self._samples, None, quality.accuracy, quality.r2, quality.predicted, quality.balanced)
+        record = Sample(step, self._samples, None, quality.accuracy, quality.r2, quality.predicted, quality.balanced, quality.r2_rest)
         uses = self._uses
         self._later.add([t.double() for t in self._wanted], lambda values: self._fill(record, uses, values))
         self._samples, self._wanted, self._uses = [], [], []

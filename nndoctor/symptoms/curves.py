@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from nndoctor.symptoms.loop_view import SQUARED
 from nndoctor.symptoms.measures import fall
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
@@ -26,6 +27,10 @@ INFO = (
         "loss-oscillates", "curves", "The loss jumps from step to step by a large part of its level.", 0.5,
         "Robust deviation of successive differences over the level; batch noise of a healthy run stays below a third.",
     ),
+    SymptomInfo(
+        "loss-by-batch", "curves", "The squared error of some batches is many times that of the others, and the next batch knows nothing of it: the jump lies in the rows, not in the weights.", 5.0,
+        "Loss over its lower quartile; the mean of 16 normal errors squared stays below three of them. Steps in a row must not agree (correlation of their log losses below 0.2): weights that were thrown off stay off for some steps.",
+    ),
     SymptomInfo("loss-jumps", "curves", "Early in the run the loss rose far above its first value.", 3.0, "Largest loss over the first; a healthy start rises by tens of per cent at most."),
     SymptomInfo("loss-crawls", "curves", "The loss falls steadily, but at this pace learning would take many times the probe.", 0.05, "Share of the way learnt in the whole probe."),
     SymptomInfo("still-falling", "curves", "The loss was still falling when watching ended.", 0.02, "Share of its level lost over the last fifth of the steps, beyond its noise."),
@@ -36,6 +41,13 @@ INFO = (
     SymptomInfo("memorises", "curves", "Training is fitted far better than validation.", 0.3, "Gap between training and validation score, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("validation-rises", "curves", "Validation loss rises while training loss falls.", 0.15, "Rise above its minimum, relative to it."),
 )  # fmt: skip
+
+_LEARNS = 0.5  # of what there is to learn: rows that are missed then cost little
+_ROWS_OF_A_MEAN = 16  # of a batch: in fewer, one row that is hard by chance is the loss
+_ALIKE = 0.3  # share of the targets' variance between batches, from which on they are of different kinds
+_RETURNS = 0.05  # share of the steps that jump
+_MOST_LOSS = 0.5  # share of the summed loss that they hold
+_MEMORY = 0.2  # correlation of the log losses of steps in a row
 
 
 def loss_nonfinite(view: View) -> Symptom | None:
@@ -111,6 +123,23 @@ def loss_oscillates(view: View) -> Symptom | None:
     if batch < 8 or ratio <= limit or (view.constant and level < 0.1 * view.constant) or view.judge is not None:
         return None
     return Symptom("loss-oscillates", f"From one {view.unit} to the next the loss changes by {ratio:.0%} of its level.", ratio, limit, min(1.0, ratio / (2 * limit)))
+
+
+def loss_by_batch(view: View) -> Symptom | None:
+    """Jumps that hold most of the loss, often enough to be rows that come back, in batches that are drawn from all of them."""
+    limit = view.thresholds.get("loss-by-batch", 5.0)
+    tail = view.finite[len(view.finite) // 2 :]
+    if view.main_loss is None or view.main_loss.function not in SQUARED or view.judge is not None or (view.batch or 0) < _ROWS_OF_A_MEAN or view.learns > _LEARNS:
+        return None
+    if len(tail) < 40 or tail.min() <= 0 or view.labels is None or (view.labels.between or 0.0) > _ALIKE:
+        return None
+    typical = float(np.percentile(tail, 25))
+    high, logs = tail > limit * typical, np.log(tail)
+    if high.mean() < _RETURNS or tail[high].sum() < _MOST_LOSS * tail.sum() or np.corrcoef(logs[:-1], logs[1:])[0, 1] > _MEMORY:
+        return None
+    size = float(np.median(tail[high])) / typical
+    text = f"In {high.mean():.0%} of the last {len(tail)} {view.unit}s the loss is about {size:.0f} times its lower quartile of {typical:.4g}, whatever it was one {view.unit} before."
+    return Symptom("loss-by-batch", text, size, limit, float(np.clip(0.5 + math.log10(size / limit), 0.5, 1.0)), "loss")
 
 
 def loss_jumps(view: View) -> Symptom | None:
@@ -265,7 +294,7 @@ def _falls_since(view: View, step: int) -> bool:
 
 
 DETECTORS = (
-    loss_nonfinite, loss_diverged, loss_unbounded, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, loss_crawls,
+    loss_by_batch, loss_nonfinite, loss_diverged, loss_unbounded, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, loss_crawls,
     still_falling, learns, mastered, high_first_loss, below_reference, memorises, validation_rises,
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nndoctor.record.model import Features
+from nndoctor.symptoms.loop_view import SQUARED
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
@@ -20,10 +21,16 @@ INFO = (
     SymptomInfo("ids-as-magnitudes", "inputs", "Whole numbers that look like ids are turned into real numbers and enter a layer as they are.", 8.0, "Range of the values; they must not thin out upwards, as counts do, and nothing looks them up in a table.", fact=True),
     SymptomInfo("signal-behind-outliers", "inputs", "Simple learners find the signal once the wildest input values are cut off; neither they before that nor the network do.", 0.2, "Gain on the scale where a constant is 0 and a perfect score 1, of values cut off at eight robust deviations."),
     SymptomInfo("target-outliers", "inputs", "A few targets lie very many robust deviations away.", 50.0, "As for the inputs."),
+    SymptomInfo(
+        "few-rows-outweigh", "inputs", "The network predicts nearly all rows of a batch well, and a few so badly that they are most of its squared error.", 0.5,
+        "R2 without the worst twentieth of a batch over that of all of it; where errors are normal these rows hold 28 % of the squared error, which lifts R2 by less than 0.3.",
+    ),
     SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 5 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip
 
 _LEARNS = 0.5  # of what there is to learn
+_FEWEST_LOOKS = 3  # in which a few rows outweigh the others
+_OFTEN = 0.2  # share of the looks in the run's second half
 
 
 def _floats(view: View) -> list[Features]:
@@ -191,4 +198,18 @@ def target_outliers(view: View) -> Symptom | None:
     return None
 
 
-DETECTORS = (target_outliers, signal_behind_outliers, input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, ids_as_magnitudes, input_outliers)
+def few_rows_outweigh(view: View) -> Symptom | None:
+    """Looks of the second half: at first the rest is not predicted either. Where errors count by their size alone, such rows weigh little."""
+    limit = view.thresholds.get("few-rows-outweigh", 0.5)
+    if view.main_loss is None or view.main_loss.function not in SQUARED or view.judge is not None or view.learns > _LEARNS:
+        return None
+    late = [(s.r2, s.r2_rest) for s in view.samples[len(view.samples) // 2 :] if s.r2 is not None and s.r2_rest is not None]
+    bad = [(r2, rest) for r2, rest in late if rest - r2 > limit and rest > _LEARNS]
+    if len(bad) < max(_FEWEST_LOOKS, _OFTEN * len(late)):
+        return None
+    r2, rest = (float(np.median(x)) for x in zip(*bad, strict=True))
+    text = f"In {len(bad)} of the last {len(late)} batches looked at R2 is {r2:.2f} (median), and {rest:.2f} without the twentieth of the rows that is predicted worst."
+    return Symptom("few-rows-outweigh", text, rest - r2, limit, float(np.clip(0.5 + rest - r2 - limit, 0.5, 1.0)), "labels")
+
+
+DETECTORS = (few_rows_outweigh, target_outliers, signal_behind_outliers, input_offset, input_scale, feature_scales_differ, input_nonfinite, target_nonfinite, input_constant, ids_as_magnitudes, input_outliers)

@@ -135,6 +135,37 @@ def test_what_is_no_square_by_mistake(why: str, part: Callable[[Tensor, Tensor],
     assert [] == [s for graph in a_head_and(part, target).graphs for s in graph.stretched], why
 
 
+# --- the rest of a batch ------------------------------------------------------------------------------------------
+
+
+def rest_of(wild: float, rows: int = 40) -> tuple[float | None, float | None]:
+    """R2 of a batch of targets 0, 1, 2, ... that are predicted to a tenth, but for one that is so large; and that of its rest."""
+
+    def train() -> None:
+        net = nn.Linear(1, 1)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.0)
+        with torch.no_grad():
+            net.weight.fill_(1.0), net.bias.fill_(0.1)
+        x = torch.arange(float(rows))[:, None]
+        targets = x.clone()
+        targets[3] += wild
+        F.mse_loss(net(x), targets).backward()
+        optimizer.step()
+
+    sample = recorded(train).samples[0]
+    return sample.r2, sample.r2_rest
+
+
+def test_a_batch_is_scored_without_its_worst_rows_too() -> None:
+    """One wild target of forty spoils the score, and not that of the rest; of a handful no rest is told."""
+    (r2, rest), (tame, tame_rest) = rest_of(1000.0), rest_of(0.0)
+
+    assert (r2 or 0.0) < 0.1
+    assert pytest.approx(0.9999, abs=1e-4) == rest
+    assert (pytest.approx(0.9999, abs=1e-4), pytest.approx(0.9999, abs=1e-4)) == (tame, tame_rest)
+    assert rest_of(1000.0, rows=15)[1] is None
+
+
 # --- distributions ------------------------------------------------------------------------------------------------
 
 

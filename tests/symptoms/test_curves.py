@@ -215,6 +215,44 @@ def test_noise_that_is_to_be_expected_is_no_oscillation(why: str, losses: list[f
     assert lacks(r, "loss-oscillates"), why
 
 
+# --- loss-by-batch ------------------------------------------------------------------------------------------------
+
+APART = [1.0, 40.0, 1.1, 0.9, 1.0, 1.0, 30.0, 50.0, 1.0, 1.2] * 10  # jumps that say nothing of the next step
+
+
+def test_batches_that_jump_and_leave_no_trace() -> None:
+    """Their share, and how far they stand above the others."""
+    r = regression(APART, r2=0.1)
+
+    s = symptom_of(r, "loss-by-batch")
+
+    assert (40.0, 5.0, "loss") == (s.value, s.threshold, s.where)
+    assert "In 30% of the last 50 steps the loss is about 40 times its lower quartile of 1," in s.text
+    assert lacks(r, "loss-by-batch", limit=60)
+
+
+def test_a_loss_that_stays_up_is_no_matter_of_the_batch() -> None:
+    """Weights that were thrown off need some steps to come back."""
+    assert lacks(regression([1.0, 1.0, 1.1, 0.9, 1.0, 1.0, 50.0, 40.0, 30.0, 20.0] * 10, r2=0.1), "loss-by-batch")
+
+
+def test_jumps_that_batches_may_make_by_right() -> None:
+    """Of a handful of rows, of batches that hold other targets each, of a loss over classes, and of a run that learns."""
+    few, sorted_rows, small, learns = (regression(APART, r2=0.1) for _ in range(4))
+    change(few.steps, batch=4)
+    change(sorted_rows.labels, between=0.6)
+    few_rise = regression([1.0] * 40 + [20.0] + [1.0] * 59, r2=0.1)
+    change(small.losses, function="cross_entropy")
+    change(learns.samples, r2=0.9)
+    change(learns.labels, std=[30.0])
+
+    assert lacks(few, "loss-by-batch")
+    assert lacks(sorted_rows, "loss-by-batch")
+    assert lacks(few_rise, "loss-by-batch")
+    assert lacks(small, "loss-by-batch")
+    assert lacks(learns, "loss-by-batch")
+
+
 # --- loss-jumps ---------------------------------------------------------------------------------------------------
 
 

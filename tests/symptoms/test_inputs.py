@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nndoctor.record.model import Call, Features, ModuleMode, NonFinite, Place, Recording, Site
-from tests.symptoms.build import change, healthy, inputs, lacks, reals, reference, regression, symptom_of
+from tests.symptoms.build import change, geometric, healthy, inputs, lacks, reals, reference, regression, symptom_of
 
 
 def fed(features: Features) -> Recording:
@@ -241,6 +241,40 @@ def test_targets_with_heavy_tails_are_no_outliers() -> None:
     assert lacks(aimed(outliers=0.002, outlier_size=30.0), "target-outliers")
     assert lacks(aimed(outliers=0.05, outlier_size=3000.0), "target-outliers")
     assert lacks(aimed(outliers=0.002, outlier_size=3000.0, task="classes"), "target-outliers")
+
+
+# --- few-rows-outweigh --------------------------------------------------------------------------------------------
+
+
+def outweighed(r2: float, rest: float, every: int = 2) -> Recording:
+    """A regression whose every other batch is predicted like that, and the others well."""
+    recording = regression(geometric(1.0, 0.9), r2=0.1)
+    recording.labels = [reals()]
+    for i, sample in enumerate(recording.samples):
+        sample.r2, sample.r2_rest = (r2, rest) if i % every == 0 else (0.8, 0.82)
+    return recording
+
+
+def test_a_few_rows_that_are_most_of_the_error() -> None:
+    """In half of the batches looked at; the median of these is told."""
+    r = outweighed(0.1, 0.9)
+
+    s = symptom_of(r, "few-rows-outweigh")
+
+    assert (pytest.approx(0.8), 0.5, "labels") == (s.value, s.threshold, s.where)
+    assert "R2 is 0.10 (median), and 0.90 without the twentieth of the rows" in s.text
+    assert lacks(r, "few-rows-outweigh", limit=0.85)
+
+
+def test_rows_that_are_all_predicted_badly_outweigh_nothing() -> None:
+    """Weights that are thrown off miss every row; one look is luck; and what counts errors by their size is not led by few."""
+    missed, lucky, robust = outweighed(-5.0, -0.5), outweighed(0.1, 0.9, every=20), outweighed(0.1, 0.9)
+    robust.losses[0].function = "l1_loss"
+
+    assert lacks(missed, "few-rows-outweigh")
+    assert lacks(lucky, "few-rows-outweigh")
+    assert lacks(robust, "few-rows-outweigh")
+    assert lacks(regression(), "few-rows-outweigh")
 
 
 # --- ids-as-magnitudes --------------------------------------------------------------------------------------------
