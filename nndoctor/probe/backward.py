@@ -64,6 +64,8 @@ class BackwardWatch:
         self.made.calls += 1
         if not s.registry.optimizers:
             s.attempt(s.gradients.remember_versions)
+        if self._compared:
+            s.attempt(s.weights.keep_taken)
         if looking:
             s.attempt(s.gradients.after_backward)
             s.attempt(s.recurrence.after_backward, now)

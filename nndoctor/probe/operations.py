@@ -25,6 +25,7 @@ _HANDS = frozenset({"numpy", "tolist", "__array__"})  # out of torch
 _QUOTIENTS = frozenset({"reciprocal", "div", "true_divide", "__rdiv__", "__rtruediv__", "__truediv__", "__div__"})
 _CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat16"})
 _LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
+_WRITES = frozenset({"add_", "sub_", "subtract_", "__iadd__", "__isub__", "addcmul_", "addcdiv_", "lerp_", "copy_"})
 _MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
 
 
@@ -52,6 +53,8 @@ class Operations:
         if name in _HANDS and args and isinstance(args[0], Tensor) and s.evaluation.open and s.depth == 0:
             s.attempt(s.evaluation.handed_out, args[0])
             return
+        if name in _WRITES and not s.registry.optimizers and not s.depth and args and isinstance(args[0], Tensor):
+            s.attempt(s.weights.written, args[0])
         # Scores of a validation pass are often computed after its no_grad block.
         score = result[1] if name == "max" and isinstance(result, tuple) else result
         scores = isinstance(score, Tensor) and not score.requires_grad

@@ -53,9 +53,15 @@ class ValueWatch:
             if session.off or session.in_backward or within or not isinstance(loss, Tensor) or not session.mine() or not _are_parameters(inputs):
                 return old(outputs, inputs, *args, **kwargs)
             with session.backward.around(loss, by_value=True):
-                return old(outputs, inputs, *args, **kwargs)
+                gradients = old(outputs, inputs, *args, **kwargs)
+            session.attempt(self._handed_out, inputs, gradients)
+            return gradients
 
         return grad
+
+    def _handed_out(self, inputs: Any, gradients: tuple[Tensor | None, ...]) -> None:
+        tensors = [inputs] if isinstance(inputs, Tensor) else inputs
+        self._session.weights.take((p, g) for p, g in zip(tensors, gradients, strict=False) if g is not None)
 
     def _grad_and_value(self, old: Any) -> Any:
         session = self._session

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor
 from nndoctor.probe import stats
 from nndoctor.probe.loss import Quality
 from nndoctor.probe.registry import Registry
-from nndoctor.record.model import ParameterSample, Sample
+from nndoctor.probe.where import user_place
+from nndoctor.record.model import ParameterSample, Place, Sample
 
 _SLICE = 16_384  # elements of a parameter whose movement is followed
 _MOST = 400  # parameters that are followed
@@ -33,6 +34,8 @@ class WeightWatch:
         self._later = later
         self._before: dict[int, Tensor] = {}
         self._gradients: dict[int, Tensor] = {}  # of the step before a sampled one
+        self._taken: dict[int, Tensor] = {}  # of a step that is made by hand, as backward left them
+        self._written: dict[int, Place] = {}  # the user's line that makes such a step
         self._samples: list[ParameterSample] = []
         self._uses: list[tuple[ParameterSample, str, float]] = []
         self._wanted: list[Tensor] = []
@@ -67,6 +70,26 @@ class WeightWatch:
     def keep_gradients(self) -> None:
         """In the step before a sampled one: gradients to compare directions with."""
         self._gradients = {i: stats.slice_of(p.grad, _SLICE).reshape(-1).clone() for i, p in self._followed() if p.grad is not None and p.grad.layout == torch.strided}
+
+    def keep_taken(self) -> None:
+        """Right after a backward call of a loop that steps by hand: its gradients, which may be cleared before the step can be measured."""
+        self.take((p, p.grad) for i, p in self._followed() if i in self._before and p.grad is not None)
+
+    def take(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Parameters and the gradients that a step by hand is about to be made with. Those that are not looked at are passed over."""
+        for p, g in pairs:
+            index = self._registry.index_of(p)
+            if index in self._before and g.layout == torch.strided and g.is_floating_point():
+                self._taken[index] = stats.slice_of(g, _SLICE).reshape(-1).clone()
+
+    def written(self, tensor: Tensor) -> None:
+        """The script has written into a tensor just now: a parameter, or the numbers behind one."""
+        index = self._registry.index_of(tensor)
+        if index is None:
+            index = next((i for i, p in self._followed() if p.data_ptr() == tensor.data_ptr() and p.shape == tensor.shape), None)
+        place = user_place()
+        if index is not None and place is not None:
+            self._written[index] = place
 
     def before_step(self, keep: bool = False) -> None:
         """Copy the slices that the step is about to change. `keep` them for the next step, which is looked at as well."""
@@ -120,6 +143,7 @@ class WeightWatch:
                 if members[n][1].grad is None and changes[n].dtype == self._before[members[n][0]].dtype:
                     # Whoever steps by hand may have cleared the gradient by now: the step itself goes against it.
                     self._want([-_along(change, self._before[members[n][0]])], [(samples[n], "inward", scales[n])])
+                self._note_climb(members[n][0], samples[n], change, scales[n])
         graded = [n for n, (_, p) in enumerate(members) if p.grad is not None and p.grad.layout == torch.strided]
         if not graded:
             return
@@ -142,6 +166,13 @@ class WeightWatch:
         if last is not None and last.numel() == count:
             self._want([torch.dot(g, last), torch.linalg.vector_norm(last)], [(sample, "agreement", 1.0), (sample, "length", scale)])
 
+    def _note_climb(self, index: int, sample: ParameterSample, change: Tensor, scale: float) -> None:
+        """Of a step by hand: does it go along its gradient, or against it?"""
+        taken = self._taken.get(index)
+        if taken is not None and taken.dtype == change.dtype and taken.device == change.device and taken.numel() == change.numel():
+            sample.written = self._written.get(index)
+            self._want([_along(change, taken)], [(sample, "climb", scale)])
+
     def _want(self, tensors: list[Tensor], uses: list[tuple[ParameterSample, str, float]]) -> None:
         self._wanted.extend(tensors)
         self._uses.extend(uses)
@@ -157,6 +188,7 @@ class WeightWatch:
         self._samples, self._wanted, self._uses = [], [], []
         self._before.clear()
         self._gradients.clear()
+        self._taken.clear()
         self._done.clear()
 
     def _fill(self, record: Sample, uses: list[tuple[ParameterSample, str, float]], values: list[float]) -> None:
@@ -174,6 +206,8 @@ class WeightWatch:
                 setattr(sample, what, value * scale)
             elif what == "inward" and (length := sample.gradient if sample.gradient is not None else sample.update) is not None:
                 sample.inward = value * scale / max(length, 1e-30)
+            elif what == "climb":
+                sample.climb = value * scale / sample.update if sample.update else None
             elif what == "moved":
                 sample.undone = sample.undone / value if value and sample.undone is not None else None
             elif what == "agreement":

@@ -115,6 +115,8 @@ class ParameterSample:
     undone: float | None = None  # share of the numbers that the step before moved, and that were back when this one began
     coarse: float | None = None  # share of the numbers, kept in float32, that half precision could hold as well
     inward: float | None = None  # cosine of the gradient with the weight: 1 where a step can do nothing but shrink it
+    climb: float | None = None  # of a step by hand: cosine of the change with the gradient, -1 straight down, 1 straight up
+    written: Place | None = None  # ... the line that makes it, where it was seen
 
 
 @dataclass

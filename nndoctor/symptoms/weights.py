@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nndoctor.record.model import ParameterInfo
+from nndoctor.record.model import ParameterInfo, Place
 from nndoctor.symptoms.measures import Array
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View, is_norm
@@ -27,11 +27,16 @@ INFO = (
     SymptomInfo("weights-grow", "weights", "Weights have grown many times over within the probe.", 5.0, "Norm at the end over norm at the start, median over weight matrices."),
     SymptomInfo("loss-shrinks-weights", "weights", "The gradient of the loss points along the weights themselves, in every layer: a term of the loss pulls them to zero.", 0.4, "Cosine of gradient and weight, median over weight matrices and the first looks; a loss on outputs alone stays below 0.2.", fact=True),
     SymptomInfo("weights-shrink", "weights", "Weights have shrunk many times over within the probe.", 5.0, "Norm at the start over norm at the end, median over weight matrices."),
+    SymptomInfo(
+        "step-climbs", "weights", "A step that is written by hand moves a tensor along its gradient.", 0.3,
+        "Cosine of the change with the gradient, median over the looks, and none of them below zero: plain descent has -1, ascent 1, and what momentum or noise add goes up and down in turn.",
+    ),
 )  # fmt: skip
 _FEW_NUMBERS = 32  # whose direction chance may give
 _FEWEST_ROUNDED = 5  # looks at updates that may round away
 _FEW_OUTPUTS = 4  # of which one may have its reason to be zero
 _BARE = 0.5  # of the limit: nothing that may be dead stands between the outputs and the loss
+_FEWEST_STEPS = 5  # looks at steps that are made by hand
 
 
 def _hidden_weights(view: View) -> list[ParameterInfo]:
@@ -312,7 +317,55 @@ def loss_shrinks_weights(view: View) -> Symptom | None:
     return Symptom("loss-shrinks-weights", text, value, limit, min(1.0, 0.5 + 2 * (value - limit)), "loss", place)
 
 
+def step_climbs(view: View) -> Symptom | None:
+    """`w += rate * w.grad`, of a loss that is above zero and says how wrong predictions are: what else there is may be climbed by right."""
+    limit = view.thresholds.get("step-climbs", 0.3)
+    if view.used or not _is_error(view) or view.first is None or view.last is None or min(view.first, view.last) <= 0:
+        return None
+    found = _climbs(view)
+    up = [p for p in view.recording.parameters if p.index in found and min(found[p.index]) > 0 and float(np.median(found[p.index])) > limit]
+    if len(up) < len(found):
+        up = [p for p in up if _is_part(p, up, found, view)]
+    if not up:
+        return None
+    names = ", ".join(p.name for p in up[:4])
+    value = float(np.median(found[up[0].index]))
+    text = f"Each step by hand that was looked at moves {names} along the gradient (cosine {value:.2f}): it climbs the loss"
+    text += f", while {len(found) - len(up)} other tensors descend." if len(up) < len(found) else "."
+    return Symptom("step-climbs", text, value, limit, 1.0, up[0].name, _written(view, up[0]) or up[0].place)
+
+
+def _is_error(view: View) -> bool:
+    """Whether the loss is one term, of predictions and targets or of logarithms that are written out."""
+    loss = view.main_loss
+    return loss is not None and view.single_term and (view.comparable or loss.function.startswith("by-hand:log"))
+
+
+def _climbs(view: View) -> dict[int, list[float]]:
+    """Cosines of the steps by hand with their gradients, of each tensor that was looked at often enough."""
+    found: dict[int, list[float]] = {}
+    for x in (x for s in view.samples for x in s.parameters):
+        if x.climb is not None and math.isfinite(x.climb):
+            found.setdefault(x.parameter, []).append(x.climb)
+    return {i: seen for i, seen in found.items() if len(seen) >= _FEWEST_STEPS}
+
+
+def _is_part(p: ParameterInfo, up: list[ParameterInfo], found: dict[int, list[float]], view: View) -> bool:
+    """Whether a tensor that climbs is a weight of a network that descends: one player of a game climbs as a whole, as does what is
+    added to the input to deceive the network.
+    """
+    shape = view.features.shape if view.features is not None else []
+    if len(p.shape) < 2 or p not in view.weights() or p.shape in (shape, shape[1:], [1, *shape[1:]]):
+        return False
+    return p.model < 0 or any(view.parameters[i].model == p.model for i in found.keys() - {q.index for q in up})
+
+
+def _written(view: View, p: ParameterInfo) -> Place | None:
+    """The line that makes the steps of a tensor, where it was seen."""
+    return next((x.written for s in view.samples for x in s.parameters if x.parameter == p.index and x.written is not None), None)
+
+
 DETECTORS = (
     gradients_underflow, weights_constant, weights_too_large, weights_too_small, bias_off, updates_tiny, steps_promise_little, updates_huge, updates_stay_large, weights_grow, weights_shrink,
-    updates_round_away, half_weights, updates_undone, loss_shrinks_weights,
+    updates_round_away, half_weights, updates_undone, loss_shrinks_weights, step_climbs,
 )  # fmt: skip

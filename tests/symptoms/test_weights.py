@@ -7,7 +7,19 @@ import math
 import pytest
 
 from nndoctor.record.model import Recording
-from tests.symptoms.build import BUILT, LOSS, change, geometric, healthy, lacks, looks, parameter, symptom_of, tensor
+from tests.symptoms.build import (
+    BUILT,
+    LOSS,
+    STEPPED,
+    change,
+    geometric,
+    healthy,
+    lacks,
+    looks,
+    parameter,
+    symptom_of,
+    tensor,
+)
 
 
 def begun(index: int, **fields: object) -> Recording:
@@ -417,3 +429,63 @@ def test_gradients_that_come_from_the_outputs() -> None:
     assert lacks(pulled(0.0, biases=0.9), "loss-shrinks-weights")
     assert lacks(pulled(0.7, looks=slice(0, 1)), "loss-shrinks-weights")
     assert lacks(pulled(0.7, looks=slice(4, None)), "loss-shrinks-weights")
+
+
+# --- step-climbs --------------------------------------------------------------------------------------------------
+
+
+def by_hand(*cosines: float, losses: list[float] | None = None) -> Recording:
+    """The classifier without an optimiser; each tensor is moved by hand, at this cosine with its gradient."""
+    recording = healthy(losses)
+    recording.optimizers = []
+    change(recording.steps, optimizers=[])
+    for sample in recording.samples:
+        for p, cosine in zip(sample.parameters, cosines, strict=True):
+            p.climb, p.written = cosine, STEPPED
+    return recording
+
+
+def test_one_tensor_that_is_added_to() -> None:
+    """By name, with the line that writes it; one that goes down now and then has momentum."""
+    r, swings = (by_hand(-1.0, -1.0, 0.9, -1.0, -1.0, -1.0) for _ in range(2))
+    change([swings.samples[4].parameters[2]], climb=-0.2)
+
+    s = symptom_of(r, "step-climbs")
+
+    assert (0.9, 0.3, "net.2.weight", STEPPED) == (s.value, s.threshold, s.where, s.place)
+    assert "moves net.2.weight along the gradient (cosine 0.90): it climbs the loss, while 5 other tensors descend." in s.text
+    assert lacks(r, "step-climbs", limit=0.95)
+    assert lacks(swings, "step-climbs")
+    assert lacks(by_hand(*[-1.0] * 6), "step-climbs")
+    assert lacks(healthy(), "step-climbs")
+
+
+def test_a_plus_for_every_tensor() -> None:
+    """Of a loss; a score is climbed by right, and a negated loss is below zero."""
+    score, negated = by_hand(*[1.0] * 6), by_hand(*[1.0] * 6, losses=[-2.0 + 0.01 * i for i in range(100)])
+    change(score.losses, target=None, function="by-hand:other")
+
+    assert "moves net.0.weight, net.0.bias, net.2.weight, net.2.bias along the gradient (cosine 1.00): it climbs the loss." in symptom_of(by_hand(*[1.0] * 6), "step-climbs").text
+    assert lacks(score, "step-climbs")
+    assert lacks(negated, "step-climbs")
+
+
+def test_a_cross_entropy_that_is_written_out() -> None:
+    """It names no targets, and is a loss all the same."""
+    r = by_hand(-1.0, -1.0, 1.0, -1.0, -1.0, -1.0)
+    change(r.losses, target=None, function="by-hand:log-softmax")
+
+    assert "moves net.2.weight along" in symptom_of(r, "step-climbs").text
+
+
+def test_those_that_climb_by_right_while_others_descend() -> None:
+    """A player of a game with all that it has, what is added to the input, and a vector that no layer multiplies with."""
+    game = by_hand(-1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
+    change(game.parameters[4:], model=1)
+    added = by_hand(1.0, -1.0, -1.0, -1.0, -1.0, -1.0)
+    change(added.parameters[:1], shape=[32, 64], model=-1)
+    price = by_hand(-1.0, -1.0, -1.0, -1.0, -1.0, 1.0)
+
+    assert lacks(game, "step-climbs")
+    assert lacks(added, "step-climbs")
+    assert lacks(price, "step-climbs")
