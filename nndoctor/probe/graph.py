@@ -38,6 +38,8 @@ _PRODUCTS = frozenset({
 })  # fmt: skip
 # Attention weights, the gates of a cell, the tanh within a GELU: they stand beside the signal that they are multiplied with.
 _SQUASHING = frozenset({"Softmax", "Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh"})
+_KEEPING = _SHAPE | {"MaskedFill", "Where", "Diagonal"}
+_LOG_SUMS = frozenset({"Logsumexp", "Logcumsumexp"})
 _MOST_BETWEEN = 8  # operations between a gate and its product: dropout, heads that are moved, a constant that is added
 _RECURRENT = ("Rnn", "RNN", "Lstm", "LSTM", "Gru", "GRU")
 
@@ -83,7 +85,7 @@ def stretch_of(node: Node) -> tuple[Tensor, Tensor] | None:
 def link_of(node: Node) -> Link:
     """A node as a line of the recording."""
     place, module = node.metadata.get(_MARK, (None, ""))
-    return Link(op_of(node), place, module, axis_of(node))
+    return Link(op_of(node), place, module, axis_of(node), is_normalised(node))
 
 
 def axis_of(node: Node) -> int | None:
@@ -139,6 +141,39 @@ def is_sigmoid(node: Node | None) -> bool:
             return False
         node = _only_input(node)
     return node is not None
+
+
+def is_normalised(node: Node) -> bool:
+    """Whether an operation is a log-softmax that is written out, as Cox's partial likelihood is: x - log(sum(exp(x))), of the same x or
+    a choice from it.
+    """
+    inputs = inputs_of(node) if op_of(node) == "Sub" else []
+    if len(inputs) < 2:
+        return False
+    below = _summed_exponentials(inputs[1])
+    return below is not None and bool(set(_moved(inputs[0])) & set(_moved(below)))
+
+
+def _summed_exponentials(node: Node) -> Node | None:
+    """What an operation is the logarithm of summed exponentials of, maybe moved since; None where it is something else."""
+    *_, node = _moved(node)
+    if op_of(node) in _LOG_SUMS:
+        return _only_input(node)
+    for ops in (("Log",), ("Sum", "Cumsum"), ("Exp",)):
+        *_, node = _moved(node)
+        if is_leaf(node) or op_of(node) not in ops or (following := _only_input(node)) is None:
+            return None
+        node = following
+    return node
+
+
+def _moved(node: Node) -> list[Node]:
+    """A node, and those above it of which it holds the numbers, moved, chosen or masked."""
+    found = [node]
+    while len(found) < _MOST_BETWEEN and not is_leaf(node) and op_of(node) in _KEEPING and (following := _only_input(node)) is not None:
+        node = following
+        found.append(node)
+    return found
 
 
 def leaf_of(node: Node | None) -> Tensor | None:

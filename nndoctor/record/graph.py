@@ -16,6 +16,7 @@ class Link:
     place: Place | None = None
     module: str = ""  # dotted name of the module whose output it is
     dim: int | None = None  # softmax and log-softmax: the axis, from the front
+    normalised: bool = False  # a difference x - log(sum(exp(x))), which is a log-softmax that is written out and never above zero
 
 
 @dataclass

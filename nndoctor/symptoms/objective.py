@@ -32,7 +32,10 @@ _COME_AND_GO = 3  # tensors of one name
 _ABOVE_ZERO = frozenset({
     "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "cross_entropy", "binary_cross_entropy_with_logits",
 })  # fmt: skip
+_OF_SHARES = frozenset({"LogSoftmax", "LogSigmoid"})  # never above zero
 _LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log", "Logsumexp"})
+_WRITTEN_OUT = "x - log(sum(exp(x)))"
+_FARTHER = 3  # times where it began, for weighted log-probabilities: what is paid by chance varies by less
 # What leaves the sign of its input as it is.
 _SUMMING = frozenset({"Mean", "Sum", "Add", "Div", "Gather", "Index", "Select", "Squeeze", "Unsqueeze", "View", "Reshape", "ReshapeAlias", "UnsafeView", "Diagonal", "Stack", "Cat"})
 
@@ -96,22 +99,24 @@ def flat_operation(view: View) -> Symptom | None:
 
 
 def maximises(view: View) -> Symptom | None:
-    """maximize=True in a group that steps, of an objective that is no likelihood: that is meant to rise."""
+    """maximize=True in a group that steps, of an objective that is no likelihood: that is meant to rise, and so is what a policy earns."""
     o = _climber(view)
-    if o is None or _likelihood(view) is not None:
+    if o is None or (_likelihood(view) or _likelihood(view, weighted=True)) is not None:
         return None
     return Symptom("maximises", f"{o.type} was built with maximize=True: it climbs the loss.", 1, 0, 1.0, "", o.place)
 
 
 def likelihood_minimised(view: View) -> Symptom | None:
-    """Log-probabilities are summed up or averaged, nothing changes their sign, and the loss is negative."""
+    """Log-probabilities are summed up or averaged, nothing changes their sign, and the loss is negative. Where they are weighted, the
+    weights may be costs: what a policy pays falls towards zero then, and does not run away from it.
+    """
     limit = view.thresholds.get("likelihood-minimised", 0.0)
     if view.first is None or view.last is None or max(view.first, view.last) >= limit or _climber(view) is not None:
         return None
-    link = _likelihood(view)
+    link = _likelihood(view) or (_likelihood(view, weighted=True) if _runs_away(view) else None)
     if link is None:
         return None
-    text = f"The loss is a sum of log-probabilities ({link.op}) without a minus: it was {view.first:.4g} at first, and lowering it makes them less likely."
+    text = f"The loss is a sum of log-probabilities ({_WRITTEN_OUT if link.normalised else link.op}) without a minus: it was {view.first:.4g} at first, and lowering it makes them less likely."
     return Symptom("likelihood-minimised", text, view.last, limit, 1.0, "", link.place)
 
 
@@ -178,15 +183,22 @@ def loss_below_floor(view: View) -> Symptom | None:
     return Symptom("loss-below-floor", text, view.last, limit, 1.0, "", loss.place)
 
 
-def _likelihood(view: View) -> Link | None:
-    """The logarithm of which the objective is a sum or a mean, nothing changing its sign; None where it is something else."""
+def _runs_away(view: View) -> bool:
+    """Whether a loss is below zero from beginning to end, and ever further."""
+    return view.early is not None and view.last is not None and view.falls and view.finite.max() < 0 and view.last < _FARTHER * view.early
+
+
+def _likelihood(view: View, weighted: bool = False) -> Link | None:
+    """The logarithm of which the objective is a sum or a mean, `weighted` or not, nothing changing its sign; None where it is something else."""
     chain = view.graph.chain if view.graph is not None else []
     for i, link in enumerate(chain):
-        if link.op in _LOGARITHMS:
+        if link.normalised:
+            return link
+        if link.op in (_OF_SHARES if weighted else _LOGARITHMS):
             # log(1 - p) and logsigmoid(-x) are what a generator lowers.
             turned = link.op != "Logsumexp" and any(n.op in ("Rsub", "Sub", "Neg") for n in chain[i + 1 : i + 3])
             return None if turned else link
-        if link.op not in _SUMMING:
+        if link.op not in _SUMMING and not (weighted and link.op == "Mul"):
             return None
     return None
 

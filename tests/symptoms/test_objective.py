@@ -138,6 +138,39 @@ def test_a_loss_that_no_operation_has_made() -> None:
     assert lacks(r, "cleared-before-step")
 
 
+def weighted(*losses: float, op: str = "Sub") -> Recording:
+    """Log-probabilities that are multiplied with something fixed before they are summed up."""
+    recording = healthy([losses[0] + (losses[1] - losses[0]) * i / 99 for i in range(100)])
+    recording.graphs[0].chain = [Link(o, BACKWARD) for o in ("Div", "Sum", "Mul")] + [Link(op, LOSS, normalised=op == "Sub")]
+    return recording
+
+
+def test_weighted_log_probabilities_that_run_away() -> None:
+    """Of a log-softmax that is written out, as in Cox's likelihood; the weights may be costs, and what is paid does not grow and grow."""
+    r, minus, difference = (weighted(-2.0, -80.0) for _ in range(3))
+    minus.graphs[0].chain.insert(0, Link("Neg", BACKWARD))
+    difference.graphs[0].chain[-1] = Link("Sub", LOSS)
+
+    s = symptom_of(r, "likelihood-minimised")
+
+    assert "a sum of log-probabilities (x - log(sum(exp(x)))) without a minus: it was -2 at first" in s.text
+    assert LOSS == s.place
+    assert "(LogSoftmax) without a minus" in symptom_of(weighted(-2.0, -80.0, op="LogSoftmax"), "likelihood-minimised").text
+    assert lacks(minus, "likelihood-minimised")
+    assert lacks(difference, "likelihood-minimised")
+    assert lacks(weighted(-2.0, -80.0, op="Log"), "likelihood-minimised")
+    assert lacks(weighted(-2.0, -3.0), "likelihood-minimised")
+    assert lacks(weighted(2.0, -80.0), "likelihood-minimised")
+
+
+def test_what_a_policy_earns_may_be_climbed() -> None:
+    """maximize=True, of weighted log-probabilities."""
+    r = weighted(-2.0, -1.0)
+    r.optimizers[0].groups[0].settings["maximize"] = True
+
+    assert lacks(r, "maximises")
+
+
 def test_the_likelihood_of_a_mixture_is_one() -> None:
     """The logarithm of a sum; what is subtracted below it belongs to the components. Of a logarithm alone, 1 - p may be meant."""
     r, generator = (healthy([-1.0 - 0.1 * i for i in range(100)]) for _ in range(2))
