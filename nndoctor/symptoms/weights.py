@@ -352,10 +352,10 @@ def _climbs(view: View) -> dict[int, list[float]]:
 
 def _is_part(p: ParameterInfo, up: list[ParameterInfo], found: dict[int, list[float]], view: View) -> bool:
     """Whether a tensor that climbs is a weight of a network that descends: one player of a game climbs as a whole, as does what is
-    added to the input to deceive the network.
+    added to the input to deceive the network. Where no input was seen, it may be such a sum.
     """
     shape = view.features.shape if view.features is not None else []
-    if len(p.shape) < 2 or p not in view.weights() or p.shape in (shape, shape[1:], [1, *shape[1:]]):
+    if not shape or len(p.shape) < 2 or p not in view.weights() or p.shape in (shape, shape[1:], [1, *shape[1:]]):
         return False
     return p.model < 0 or any(view.parameters[i].model == p.model for i in found.keys() - {q.index for q in up})
 

@@ -485,7 +485,10 @@ def test_those_that_climb_by_right_while_others_descend() -> None:
     added = by_hand(1.0, -1.0, -1.0, -1.0, -1.0, -1.0)
     change(added.parameters[:1], shape=[32, 64], model=-1)
     price = by_hand(-1.0, -1.0, -1.0, -1.0, -1.0, 1.0)
+    unseen = by_hand(1.0, -1.0, -1.0, -1.0, -1.0, -1.0)
+    unseen.features = []
 
     assert lacks(game, "step-climbs")
     assert lacks(added, "step-climbs")
     assert lacks(price, "step-climbs")
+    assert lacks(unseen, "step-climbs")
