@@ -12,7 +12,16 @@ import pytest
 
 import nndoctor.record
 from nndoctor.record import codec
-from nndoctor.record.model import FORMAT, RECORD_TYPES, Link, OptimizerGroup, ParameterSample, Place, TensorStats
+from nndoctor.record.model import (
+    FORMAT,
+    RECORD_TYPES,
+    Link,
+    OptimizerGroup,
+    ParameterSample,
+    Place,
+    Strait,
+    TensorStats,
+)
 
 README = (Path(nndoctor.record.__file__).parent / "README.md").read_text(encoding="utf-8")
 SECTIONS = {m[1].strip("`"): m[2] for m in re.finditer(r"^## (.+)\n((?:(?!^##? ).*\n)*)", README, re.MULTILINE)}
@@ -20,6 +29,7 @@ KINDS: dict[str, type[Any]] = {t.kind: t for t in RECORD_TYPES}  # type: ignore[
 PARTS: dict[str, type[Any]] = {
     "place": Place,
     "link": Link,
+    "strait": Strait,
     "parameter sample": ParameterSample,
     "tensor statistics": TensorStats,
 }

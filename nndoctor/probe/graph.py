@@ -246,6 +246,13 @@ def _is_lookup(node: Node) -> bool:
     return following is not None and op_of(following) == "Embedding"
 
 
+def path_of_shape(node: Node) -> Node:
+    """The node below those that only move or copy what it made."""
+    while op_of(node) in _SHAPE and (following := _only_input(node)) is not None:
+        node = following
+    return node
+
+
 def _gates(node: Node) -> list[str]:
     """Where an operation multiplies signals with one another: the sites of those squashed ones that came to it unmixed."""
     if op_of(node) not in _PRODUCTS or is_layer(node):
@@ -285,7 +292,7 @@ class Reading:
 def read(root: Node) -> Reading:
     """Walk the whole graph above a loss once. Bounded to 40,000 nodes."""
     reading = Reading()
-    order, below = _post_order(root, reading)
+    order, below, reading.truncated = post_order(root)
     depth: dict[Node, int] = {}
     layer: dict[Node, bool] = {}
     for node in order:  # inputs before what is made of them
@@ -326,7 +333,9 @@ def _count_bends(order: list[Node], below: dict[Node, list[Node]], depth: dict[N
             direct[n] = direct[n] or passes
 
 
-def _post_order(root: Node, reading: Reading) -> tuple[list[Node], dict[Node, list[Node]]]:
+def post_order(root: Node) -> tuple[list[Node], dict[Node, list[Node]], bool]:
+    """The nodes above a loss, inputs before what is made of them, with the inputs of each; and whether there were too many."""
+    truncated = False
     order: list[Node] = []
     below: dict[Node, list[Node]] = {}
     stack: list[tuple[Node, Iterator[Node]]] = []
@@ -344,14 +353,14 @@ def _post_order(root: Node, reading: Reading) -> tuple[list[Node], dict[Node, li
             stack.pop()
         elif following not in below:
             if len(below) >= _MOST_NODES:
-                reading.truncated = True
+                truncated = True
                 below[node] = [n for n in below[node] if n in below]
                 continue
             enter(following)
-    if reading.truncated:
+    if truncated:
         known = set(order)
         below = {n: [m for m in ms if m in known] for n, ms in below.items()}
-    return order, below
+    return order, below, truncated
 
 
 def chain_from(node: Node | None, most: int = 24, keep: Callable[[Node], bool] | None = None) -> list[Link]:

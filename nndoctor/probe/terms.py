@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from nndoctor.probe import graph, stats
+from nndoctor.probe import graph, stats, straits
 from nndoctor.probe.loss import LossWatch, Rows
 from nndoctor.probe.registry import Registry
-from nndoctor.record.model import Graph, LossInfo, ParameterInfo, Place, Stretch
+from nndoctor.record.model import Graph, LossInfo, ParameterInfo, Place, Strait, Stretch
 
 _FORMS = (
     (("Pow",), "squared-error"), (("Abs",), "absolute-error"), (("LinalgVectorNorm", "Norm"), "norm"), (("Mul",), "squared-error"),
@@ -82,9 +82,15 @@ class LossTerms:
             Graph(
                 step, place, reading.ops, sorted(set(reached)), chain, reading.layers, reading.nonlinear, reading.linear_pairs,
                 [n.index for n in noted], True, reading.truncated, _stretched(root, x[1]) if looking else [], reading.float16,
+                *self._straits(root),
             )
         )  # fmt: skip
         return {link.module for c in (chain, *(n.chain for n in noted)) for link in c if link.module}, reading.gates
+
+    def _straits(self, root: Any) -> tuple[list[Strait], list[int]]:
+        found = straits.read(root)
+        narrow = [(self._registry.parameter(n.weight), n) for n in found.narrow if not self._registry.is_input(n.weight)]
+        return [Strait(i, n.values, n.around) for i, n in narrow if i is not None], found.factors
 
     def _by_hand(self, root: Any, reading: graph.Reading, step: int, place: Place | None, x: Rows) -> LossInfo | None:
         """A loss that no loss function made: the difference it is built on, or the logarithm it takes."""

@@ -63,6 +63,15 @@ class LossInfo:
     calls: int = 0
 
 
+@dataclass(frozen=True)
+class Strait:
+    """A narrow layer below another one, which one backward call came through once."""
+
+    parameter: int  # its weight
+    values: int  # that it put out, all samples together
+    around: bool  # a path from the loss reaches the first layers without it
+
+
 @dataclass
 class Graph:
     """What the autograd graph said at one backward call."""
@@ -81,6 +90,8 @@ class Graph:
     truncated: bool = False
     stretched: list[Stretch] = field(default_factory=list)  # at any line, that of the main difference included
     float16: bool = False  # the gradient passes numbers of float16
+    straits: list[Strait] = field(default_factory=list)
+    factors: list[int] = field(default_factory=list)  # widths of rows that were looked up and are multiplied with one another
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from nndoctor.record.activations import Activation, Site
 from nndoctor.record.data import Features, Labels, Reference, TrainingRows
-from nndoctor.record.graph import Graph, Link, LossInfo, Recurrence, Stretch, TensorStats
+from nndoctor.record.graph import Graph, Link, LossInfo, Recurrence, Strait, Stretch, TensorStats
 from nndoctor.record.loop import (
     Call,
     LoaderInfo,
@@ -70,6 +70,7 @@ __all__ = [
     "Site",
     "SourceHint",
     "Step",
+    "Strait",
     "Stretch",
     "TensorStats",
     "Training",

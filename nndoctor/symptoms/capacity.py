@@ -6,12 +6,17 @@ import math
 
 import numpy as np
 
+from nndoctor.record.model import Graph
 from nndoctor.symptoms.labels import distinct_samples
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
 INFO = (
     SymptomInfo("bottleneck", "capacity", "A hidden layer is narrower than the classes to be told apart need.", 0.5, "Its width over the smaller of the number of classes and 8; so few numbers must carry all that the output depends on."),
+    SymptomInfo(
+        "few-numbers-pass", "capacity", "Of each sample no more than one or two numbers come through the network, and its real targets are poorly predicted.", 2.0,
+        "Numbers a sample; half as many where the target is as wide as the input or where two looked-up rows are multiplied, as codes of two are drawn as maps on purpose. It counts where less than half of what a constant leaves is explained.",
+    ),
     SymptomInfo("single-layer", "capacity", "The network is one linear layer, and the task is not linear.", 0.15, "What neighbours or a kernel reach beyond a linear map, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("levels-off", "capacity", "The loss has levelled off far above what is possible.", 0.03, "Share of its level lost over the last third of the steps; the steps themselves are of ordinary size."),
     SymptomInfo("features-irrelevant", "capacity", "Most input features say nothing of the target, and the few that do are enough.", 0.2, "What simple learners gain by the best features alone, on the scale where a constant is 0 and a perfect score 1."),
@@ -21,11 +26,13 @@ INFO = (
 )  # fmt: skip
 _ATTENTION = ("ScaledDotProduct", "Bmm", "Baddbmm")
 _MOST_TAGS = 32  # labels of a row; more outputs than that are hardly each a question of its own
+_FITS = 0.5  # share explained, from which on the numbers seem to be enough
+_FAR_BELOW = 0.25  # what simple learners reach beyond it, as for below-reference
 _ENOUGH = 8  # units that carry most of what a small classifier needs
 
 
 def bottleneck(view: View) -> Symptom | None:
-    """Hidden weight matrices; the code of an autoencoder is narrow by design, and its targets are no classes."""
+    """Hidden weight matrices that nothing leads around, as around the gate of a pooling; the code of an autoencoder is narrow by design."""
     limit = view.thresholds.get("bottleneck", 0.5)
     labels = view.labels
     if labels is None or labels.task not in ("classes", "probabilities", "multilabel"):
@@ -35,7 +42,8 @@ def bottleneck(view: View) -> Symptom | None:
     answers = len(labels.mean) if labels.task == "multilabel" else min(len(labels.counts), labels.classes or len(labels.counts))
     # Classes exclude each other, and ten of them fit into three numbers; labels that do not need a direction each.
     wanted = min(answers, _ENOUGH) * (2 if labels.task == "multilabel" else 1)
-    matrices = [p for p in view.weights() if p.index in view.reached and p.index in view.optimised]
+    beside = {s.parameter for s in view.graph.straits if s.around} if view.graph is not None else set()
+    matrices = [p for p in view.weights() if p.index in view.reached and p.index in view.optimised and p.index not in beside]
     # A parameter with an axis of one that is no layer's is added to a signal (positions, a class token), not multiplied with it.
     hidden = [(_width(p.shape, p.module_type), p) for p in matrices[:-1] if p.shape[0] > 1 or p.name.endswith("weight")]
     narrow = [(w, p) for w, p in hidden if w >= 1]
@@ -57,6 +65,40 @@ def _is_tagged(view: View, answers: int) -> bool:
 def _width(shape: list[int], kind: str) -> int:
     """Units of a layer: a recurrent one keeps three or four gates in one tensor."""
     return shape[0] // {"LSTM": 4, "GRU": 3, "LSTMCell": 4, "GRUCell": 3}.get(kind, 1)
+
+
+def few_numbers_pass(view: View) -> Symptom | None:
+    """A layer that nothing leads around, or tables whose rows are multiplied: amounts may need one number only, so that the score decides."""
+    limit = view.thresholds.get("few-numbers-pass", 2.0)
+    labels, g = view.labels, view.graph
+    if labels is None or labels.task != "real" or g is None or view.steps < 100 or not 0.0 < view.learns < _FITS:
+        return None
+    if g.factors and max(g.factors) <= limit / 2:
+        text = f"Rows of two tables are multiplied with one another, and each has {_numbers(max(g.factors))} only; {view.learns:.0%} of what a constant prediction leaves is explained."
+        return Symptom("few-numbers-pass", text, float(max(g.factors)), limit, 1.0)
+    if view.best_reference is None or view.best_reference - view.learns < _FAR_BELOW:
+        return None
+    return _strait(view, g, limit / 2 if _as_wide_as_input(view) else limit)
+
+
+def _strait(view: View, g: Graph, most: float) -> Symptom | None:
+    """The layer through which all of a sample comes in so few numbers."""
+    batch = next((s.batch for s in view.steps_seen if s.index == g.step), None)
+    narrow = [s for s in g.straits if not s.around and batch and s.values <= most * batch and view.parameters[s.parameter].module_type == "Linear"]
+    if not narrow or not batch:
+        return None
+    p, numbers = view.parameters[narrow[0].parameter], narrow[0].values / batch
+    text = f"All that the network knows of a sample comes through {p.module}, as {_numbers(round(numbers))}; {view.learns:.0%} of what a constant prediction leaves is explained."
+    return Symptom("few-numbers-pass", text, numbers, most, 1.0, p.module, p.place)
+
+
+def _as_wide_as_input(view: View) -> bool:
+    target, f = view.main_loss.target if view.main_loss is not None else None, view.features
+    return target is not None and f is not None and np.prod(target.shape[1:]) == np.prod(f.shape[1:])
+
+
+def _numbers(count: int) -> str:
+    return "one number" if count == 1 else f"{count} numbers"
 
 
 def single_layer(view: View) -> Symptom | None:
@@ -155,4 +197,4 @@ def _pools(view: View) -> bool:
     return all(p.fan_in < np.prod(f.shape[1:]) for p in view.weights())
 
 
-DETECTORS = (simpler_does_better, many_parameters, place_ignored, bottleneck, single_layer, levels_off, features_irrelevant)
+DETECTORS = (simpler_does_better, many_parameters, place_ignored, bottleneck, few_numbers_pass, single_layer, levels_off, features_irrelevant)

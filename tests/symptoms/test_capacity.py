@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+from nndoctor.record.model import Recording, Strait
 from tests.symptoms.build import change, geometric, healthy, lacks, parameter, reference, regression, symptom_of, tensor
 
 # --- bottleneck ---------------------------------------------------------------------------------------------------
@@ -56,6 +60,60 @@ def test_labels_that_do_not_exclude_each_other_need_more() -> None:
     assert lacks(code, "bottleneck")
     change([r.losses[0].target], integers=False)
     assert lacks(r, "bottleneck")
+
+
+def test_what_a_path_leads_around_is_no_bottleneck() -> None:
+    """The one unit that weighs the places of a pooling."""
+    r = healthy(widths=(64, 32, 1, 10))
+    r.graphs[0].straits = [Strait(2, 32, True)]
+
+    assert lacks(r, "bottleneck")
+
+
+# --- few-numbers-pass ---------------------------------------------------------------------------------------------
+
+
+def squeezed(numbers: int, r2: float = 0.2, **fields: Any) -> Recording:
+    """The regression in which so many numbers of each sample come through the second layer."""
+    recording = regression(geometric(1.0, 0.8), r2=r2)
+    recording.graphs[0].straits = [replace(Strait(2, 32 * numbers, False), **fields)]
+    return recording
+
+
+def test_one_number_for_what_simple_learners_predict() -> None:
+    """Two are few as well, three are not; a target as wide as the input is a code's, and of two numbers on purpose."""
+    two, code = squeezed(2), squeezed(2)
+    code.losses[0].target = tensor(32, 64)
+
+    s = symptom_of(squeezed(1), "few-numbers-pass")
+
+    assert (1.0, 2.0, "net.2") == (s.value, s.threshold, s.where)
+    assert "comes through net.2, as one number; 20% of what" in s.text
+    assert "as 2 numbers" in symptom_of(two, "few-numbers-pass").text
+    assert lacks(two, "few-numbers-pass", limit=1.0)
+    assert lacks(squeezed(3), "few-numbers-pass")
+    assert lacks(code, "few-numbers-pass")
+
+
+def test_one_number_may_be_enough() -> None:
+    """Where the run learns, where nothing else does better, and where a path leads around it."""
+    hopeless = squeezed(1)
+    hopeless.references = [reference(0.0, 0.3, 0.2, 0.3, task="real")]
+
+    assert lacks(squeezed(1, r2=0.9), "few-numbers-pass")
+    assert lacks(squeezed(1, around=True), "few-numbers-pass")
+    assert lacks(hopeless, "few-numbers-pass")
+
+
+def test_one_factor_for_each_row() -> None:
+    """Wider rows, or a wider pair beside them, are enough; yes or no by one trait and one difficulty is a model of its own."""
+    r, wider, answers = (regression(geometric(1.0, 0.8), r2=0.2) for _ in range(3))
+    r.graphs[0].factors, wider.graphs[0].factors, answers.graphs[0].factors = [1, 1], [1, 1, 8, 8], [1, 1]
+    change(answers.labels, task="binary")
+
+    assert "each has one number only" in symptom_of(r, "few-numbers-pass").text
+    assert lacks(wider, "few-numbers-pass")
+    assert lacks(answers, "few-numbers-pass")
 
 
 # --- single-layer -------------------------------------------------------------------------------------------------
