@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nndoctor.record.model import Labels
+from nndoctor.record.model import Labels, ParameterInfo
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import HARDLY_NEW, View
 
@@ -25,7 +25,7 @@ INFO = (
     SymptomInfo("codes-as-numbers", "labels", "Columns of few evenly spaced values say much more of the target as categories than as numbers.", 0.1, "What a linear map gains by indicators over the best simple learner on the numbers, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("batches-differ", "labels", "Each batch holds other targets than the next: they come in the order of something.", 0.3, "Share of the targets' variance that lies between batches (adjusted eta squared); 0 for batches drawn at random."),
     SymptomInfo("one-label", "labels", "Every target names the same class.", 50.0, "Targets seen, of a network with an output for each of several classes or for yes and no.", fact=True),
-    SymptomInfo("twins-disagree", "labels", "Inputs are alike where targets differ.", 0.9, "Share of the rows whose input is that of another row, bit by bit, times how far such pairs agree no better than any: from 0.9 on, less than a tenth of the targets can be told from the inputs. The same row in another epoch agrees with itself.", fact=True),
+    SymptomInfo("twins-disagree", "labels", "Inputs are alike where targets differ.", 0.9, "Share of the rows whose input is that of another row, bit by bit, times how far such pairs agree no better than any: from 0.9 on, less than a tenth of the targets can be told from the inputs; 0.63 where sequences come down to four rows of a table of twenty and more, which leaves their length. The same row in another epoch agrees with itself.", fact=True),
 )  # fmt: skip
 
 _FEW_OF_A_CLASS = 4  # predictions, before none of them is a sign
@@ -33,6 +33,11 @@ _MANY_READINGS = 1.6  # how much farther the best of a dozen comes by chance tha
 _NEAR = 40  # steps before a validation pass in which training was about as good as at it
 _FEW_TIMES = 3  # that a row came: too few to know it by heart
 _SEEN = 0.7  # of a learner's error: who makes fewer sees more than it does
+_SEQUENCE = 4  # ids in a sample, from which it is a sequence rather than columns
+_SEQUENCES = 8  # in a batch, of which one alone may be of a few ids
+_FEW_READ = 4  # rows of a table: unknown, padding, begin and end
+_UNREAD_ROWS = 5  # times as many rows has a table that was made for more
+_UNREAD = 0.7  # of the limit: that much of a signal is in the lengths
 _SURE_ERROR = 0.12  # share of the surest rows that may be wrong by chance, or by a few bad labels
 # Variance of the inputs in a tenth of their directions beyond its share: sampling noise reaches a tenth.
 _PLAIN_STRUCTURE = 0.12
@@ -282,10 +287,32 @@ def twins_disagree(view: View) -> Symptom | None:
     total = sum(labels.counts.values())
     luck = sum((n / total) ** 2 for n in labels.counts.values())
     disagree = labels.twins * min(1.0, (1 - labels.twins_agree) / max(1 - luck, 1e-9))
-    if not disagree >= limit:
+    unread = _unread_table(view)
+    if not disagree >= (limit if unread is None else limit * _UNREAD):
         return None
     text = f"{labels.twins:.0%} of the input rows equal another row, and {1 - labels.twins_agree:.0%} of such pairs have different targets."
+    if unread is not None:
+        text += f" Of the {unread.shape[0]} rows of {unread.name} no batch has read more than {max(round(_rows_read(view, unread)), 1)}: nearly all that it looks up is the same."
     return Symptom("twins-disagree", text, disagree, limit, 1.0, "input")
+
+
+def _unread_table(view: View) -> ParameterInfo | None:
+    """The table that looks the inputs up, where whole sequences of them come down to a few of its many rows: words that it does not know,
+    and the padding. A column of categories may well have a common one.
+    """
+    f = view.features
+    if f is None or f.dtype.startswith(("float", "double", "bfloat")) or len(f.shape) < 2 or f.shape[-1] < _SEQUENCE or (view.batch or 0) < _SEQUENCES:
+        return None
+    tables = [p for p in view.parameters.values() if "Embedding" in p.module_type and len(p.shape) == 2 and p.index in view.reached]
+    read = {p.index: _rows_read(view, p) for p in tables}
+    starved = [p for p in tables if 0 < read[p.index] <= _FEW_READ and p.shape[0] >= _UNREAD_ROWS * _FEW_READ]
+    return starved[0] if starved and len(starved) == len(tables) else None
+
+
+def _rows_read(view: View, table: ParameterInfo) -> float:
+    """The most rows of a table that got a gradient in one look."""
+    filled = [1 - x.zero for s in view.samples for x in s.parameters if x.parameter == table.index and x.zero is not None]
+    return max(filled, default=0.0) * table.shape[0]
 
 
 DETECTORS = (

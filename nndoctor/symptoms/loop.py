@@ -296,6 +296,8 @@ def same_batch(view: View) -> Symptom | None:
     batch = next((s.batch for s in view.steps_seen if s.batch), None)
     if seen is None or not batch or seen.forwards < 20 or (seen.distinct > 2 * batch and seen.same <= _AGAIN) or (f is not None and f.dtype.startswith("int") and seen.fresh > 0):
         return None
+    if view.labels is not None and view.labels.twins_agree is not None and view.labels.twins_agree < 0.9:
+        return None  # rows that are alike by accident: their targets differ
     if any(seen.distinct <= length <= _ALL * seen.distinct for length in view.lengths):
         return None  # these rows are all that one of the loaders has
     loader = max((x for x in view.recording.loaders if x.length), key=lambda x: x.length or 0, default=None)
@@ -303,8 +305,6 @@ def same_batch(view: View) -> Symptom | None:
         ratio = loader.length / max(seen.distinct, 1)
         text = f"In {seen.rows:,} rows that were trained on only {seen.distinct} differ, though the loader has {loader.length:,} samples ({loader.sampler})."
         return Symptom("same-batch", text, ratio, limit, 1.0, "data", loader.place) if ratio >= limit else None
-    if view.labels is not None and view.labels.twins_agree is not None and view.labels.twins_agree < 0.9:
-        return None  # rows that are alike by accident: their targets differ
     if f is not None and _is_binary(f) and seen.same <= _AGAIN:
         return None  # there may be no others: inputs of few values come again
     held = max((e.samples for e in view.recording.evaluations), default=0)

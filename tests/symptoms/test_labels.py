@@ -300,6 +300,42 @@ def test_equal_inputs_with_different_targets() -> None:
     assert lacks(some, "twins-disagree")
 
 
+def looked_up(read: int, table: int = 50, length: int = 12) -> Recording:
+    """The healthy run on sequences of ids of which so many differ, from a table of so many rows; three quarters are beyond telling."""
+    recording = labelled(classes(TEN))
+    change(recording.labels, twins=1.0, twins_agree=0.325)
+    change(recording.parameters[:1], module_type="Embedding", shape=[table, 16])
+    recording.features = [inputs(dtype="int64", shape=[32, length])]
+    for sample in recording.samples:
+        change(sample.parameters[:1], zero=1 - read / table)
+    return recording
+
+
+def test_sequences_of_unknown_words_may_tell_their_length() -> None:
+    """Where a batch reads next to nothing of a table, less of the targets need be beyond telling."""
+    r = looked_up(2)
+
+    s = symptom_of(r, "twins-disagree")
+
+    assert pytest.approx(0.75) == s.value
+    assert "Of the 50 rows of net.0.weight no batch has read more than 2" in s.text
+    assert lacks(r, "twins-disagree", limit=0.99 / 0.7)
+
+
+@pytest.mark.parametrize(
+    ("why", "recording"),
+    [
+        ("a table that is read", looked_up(30)),
+        ("a table for little more than it is read for", looked_up(3, table=6)),
+        ("one that never gets a gradient", looked_up(0)),
+        ("columns of categories", looked_up(2, length=2)),
+    ],
+)
+def test_few_categories_and_noisy_targets(why: str, recording: Recording) -> None:
+    """Many rows are alike, and agree more than by chance: so it is where there is little to know."""
+    assert lacks(recording, "twins-disagree"), why
+
+
 # --- classes-without-order ----------------------------------------------------------------------------------------
 
 

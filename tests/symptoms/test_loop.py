@@ -451,16 +451,18 @@ def test_a_loader_that_has_few_rows() -> None:
 
 def test_a_small_data_set_is_seen_again_and_again() -> None:
     """All of its samples are, in another order or as one tensor; and equal rows with different targets are no repetition."""
-    small, whole, mixed, twins = trained_on(32), trained_on(32, same=1.0, handed=1.0), trained_on(32), trained_on(24)
+    small, whole, mixed, twins, drawn = trained_on(32), trained_on(32, same=1.0, handed=1.0), trained_on(32), trained_on(24), trained_on(24)
     change(small.loaders, length=40)
     for made in (whole, mixed, twins):
         made.loaders = []
-    change(twins.labels, twins=1.0, twins_agree=0.2)
+    for made in (twins, drawn):
+        change(made.labels, twins=1.0, twins_agree=0.2)
 
     assert lacks(small, "same-batch")
     assert lacks(whole, "same-batch")
     assert lacks(mixed, "same-batch")
     assert lacks(twins, "same-batch")
+    assert lacks(drawn, "same-batch")
     assert lacks(trained_on(1500), "same-batch")
 
 
