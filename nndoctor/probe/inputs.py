@@ -28,6 +28,7 @@ class _Sums:
     shape: list[int]
     dtype: str
     integers: bool = True
+    made: bool = False
     rows: int = 0
     count: float = 0.0
     total: _Array | None = None
@@ -70,6 +71,7 @@ class InputWatch:
         if sums is None:
             kind = str(tensor.dtype).removeprefix("torch.")
             sums = self._sums[(model, position)] = _Sums(list(tensor.shape), kind, integers=True)
+        sums.made = sums.made or tensor.grad_fn is not None
         flat = values.reshape(len(values), -1)
         if values.dtype.kind in "iu":
             columns = _counted(flat)
@@ -140,7 +142,7 @@ def _summary(model: int, position: int, sums: _Sums) -> Features:
         model, sums.shape, sums.dtype, sums.rows, len(sums.hashes), mean.tolist(), std.tolist(),
         np.where(np.isfinite(sums.low), sums.low, np.nan).tolist(), np.where(np.isfinite(sums.high), sums.high, np.nan).tolist(),
         (sums.missing / max(sums.elements, 1)).tolist(), integers=sums.integers,
-        position=position,
+        position=position, made=sums.made,
     )  # fmt: skip
     good = kept[np.isfinite(kept).all(1)]
     if len(good) >= 8:

@@ -137,6 +137,7 @@ class ModuleWatch:
             if not self._is_routine():
                 s.evaluation.forward(s.steps, model.index, module.training, first_tensor(output), rows, user_place())
                 s.holdout.saw(model.index, given)
+                s.vocabulary.validated(model.index, given, s.steps_made)
                 s.overlap.evaluated(model.index, given)
             return
         s.pending.calls.append(Forward(model.index, module.training, rows, []))
@@ -148,6 +149,7 @@ class ModuleWatch:
         if x is not None and x.numel() and s.pending.input_sum is None and not x.is_complex():
             s.pending.input_sum = x.detach().sum()
         if x is not None and (s.looking or s.steps < 20 or is_tiny(rows)):
+            s.vocabulary.trained(model.index, given)
             columns = s.inputs.saw(model.index, given)
             if s.pending.rows is None:
                 s.pending.rows, s.pending.raw = columns, s.inputs.raw

@@ -39,6 +39,7 @@ from nndoctor.probe.stepping import StepWatch
 from nndoctor.probe.terms import LossTerms
 from nndoctor.probe.trainings import Trainings
 from nndoctor.probe.values import ValueWatch, is_transformed
+from nndoctor.probe.vocabulary import VocabularyWatch
 from nndoctor.probe.weights import WeightWatch
 from nndoctor.record.model import Problem
 
@@ -81,6 +82,7 @@ class Session:
         self.guards = Guards(self)
         self.values = ValueWatch(self)
         self.holdout = HoldoutWatch(emit)
+        self.vocabulary = VocabularyWatch(emit)
         self.overlap = OverlapWatch(emit)
         self.weights = WeightWatch(emit, self.registry, self.later)
         self.recurrence = RecurrenceWatch(emit, self.later, self.attempt)
@@ -183,7 +185,7 @@ class Session:
             warnings.simplefilter("ignore")  # what numpy says of sums over NaN is no word for the script's output
             for part in (
                 self.stepping.close, self.evaluation.close, self.registry.idle_optimizers, self.backward.finish, self.stepping.settle, self.weights.note_movement,
-                self.activations.finish, self.inputs.finish, self.holdout.finish, self.overlap.finish, self.replicas.finish, self.losses.finish, self.guards.finish, self.modes.finish, self._finish_calls, self.stepping.settle,
+                self.activations.finish, self.inputs.finish, self.holdout.finish, self.vocabulary.finish, self.overlap.finish, self.replicas.finish, self.losses.finish, self.guards.finish, self.modes.finish, self._finish_calls, self.stepping.settle,
             ):  # fmt: skip
                 try:
                     part()

@@ -33,6 +33,7 @@ class Features:
     structure: float | None = None  # variance in the first tenth of the principal directions beyond its share: 0 noise, 1 all
     noise: bool = False  # every column looks drawn by torch.randn or torch.rand, and no two are related
     position: int = 0  # which of the forward's tensor arguments
+    made: bool = False  # computed from what requires gradient: another network's output, no data
 
 
 @dataclass

@@ -28,7 +28,7 @@ from nndoctor.record.network import ModelInfo, ModuleInfo, ModuleMode, Parameter
 from nndoctor.record.place import Place
 from nndoctor.record.processes import RankInfo, Replica, Shard
 from nndoctor.record.run import ChangeMade, End, Header, Problem, SourceHint, Training
-from nndoctor.record.validation import Evaluation, Holdout, Overlap
+from nndoctor.record.validation import Evaluation, Holdout, Overlap, Vocabulary
 
 __all__ = [
     "FORMAT",
@@ -75,6 +75,7 @@ __all__ = [
     "TensorStats",
     "Training",
     "TrainingRows",
+    "Vocabulary",
 ]
 
 # One line a version, newest last.
@@ -83,7 +84,7 @@ FORMAT = 1
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Overlap, TrainingRows, Sequence, Recurrence, Evaluation, Reference, Call, ModuleMode, NonFinite, Training, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Vocabulary, Overlap, TrainingRows, Sequence, Recurrence, Evaluation, Reference, Call, ModuleMode, NonFinite, Training, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -108,6 +109,7 @@ class Recording:
     features: list[Features] = field(default_factory=list)
     labels: list[Labels] = field(default_factory=list)
     holdouts: list[Holdout] = field(default_factory=list)
+    vocabularies: list[Vocabulary] = field(default_factory=list)
     overlaps: list[Overlap] = field(default_factory=list)
     rows: list[TrainingRows] = field(default_factory=list)
     sequences: list[Sequence] = field(default_factory=list)

@@ -39,6 +39,21 @@ class Holdout:
     mean: list[float]
     std: list[float]
     missing: float = 0.0  # share of rows with NaN or Inf
+    repeated: bool = False  # every batch of several rows was one row again and again
+
+
+@dataclass
+class Vocabulary:
+    """Ids that one line of the script fed a model with in its first pass, held against those of training; written at the end."""
+
+    kind: ClassVar[str] = "vocabulary"
+    model: int
+    trained: int  # ids that were counted in training, less what fills rows up to one length
+    validated: int  # and in validation
+    strange: float  # share of validation on ids that training feeds less than a third as often, beyond what it feeds
+    one: float  # the largest part of it that lies on one id
+    chance: float = 0.0  # the same of late training, of as many ids, against the training before
+    place: Place | None = None
 
 
 @dataclass

@@ -38,7 +38,12 @@ def _floats(view: View) -> list[Features]:
     first = min(view.recording.sites, key=lambda s: s.order, default=None)
     if first is not None and first.function in ("batch_norm", "layer_norm", "group_norm") and not _idle(view, first.module):
         return []
-    return [f for f in view.recording.features if f.dtype.startswith(("float", "bfloat", "double")) and f.rows >= 4]
+    return [f for f in _data(view) if f.dtype.startswith(("float", "bfloat", "double")) and f.rows >= 4]
+
+
+def _data(view: View) -> list[Features]:
+    """Inputs that come from outside: what one network makes for another goes wrong with it, and says nothing of the data."""
+    return [f for f in view.recording.features if not f.made]
 
 
 def _idle(view: View, module: str) -> bool:
@@ -111,7 +116,7 @@ def input_nonfinite(view: View) -> Symptom | None:
     spread = any(n.where != "input" for n in view.recording.nonfinite) or not np.isfinite(view.losses).all()
     if not spread and view.learns >= _LEARNS:
         return None
-    for f in view.recording.features:
+    for f in _data(view):
         share = float(np.mean(f.missing)) if f.missing else 0.0
         if share > 0:
             columns = [i for i, m in enumerate(f.missing) if m > 0]
@@ -137,7 +142,7 @@ def target_nonfinite(view: View) -> Symptom | None:
 
 def input_constant(view: View) -> Symptom | None:
     """All rows alike."""
-    for f in view.recording.features:
+    for f in _data(view):
         if f.rows < 16 or f.between is None:
             continue
         size = float(np.nanmax(np.abs([*f.min, *f.max])))

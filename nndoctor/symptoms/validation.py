@@ -13,6 +13,7 @@ from nndoctor.symptoms.view import HARDLY_NEW, View
 
 INFO = (
     SymptomInfo("validation-shifted", "validation", "Validation inputs have another location or scale than the training inputs.", 1.0, "Distance of the means in training deviations, root mean square over features and beyond four standard errors, or the median feature's scale off by a factor of e.", fact=True),
+    SymptomInfo("validation-other-ids", "validation", "Much of validation is ids that training hardly feeds, and validation falls short of training.", 0.3, "Share of validation on ids that it feeds three times as often as training or more, beyond what late training has of such beside early training; later texts and other topics bring rare words and keep the frequent ones.", fact=True),
     SymptomInfo("validation-overlaps", "validation", "Rows that the script validates on were trained on.", 0.1, "Share of validation rows, compared bit by bit; a few twins occur in honest data, and equal rows of whole numbers may be chance.", fact=True),
     SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
     SymptomInfo("validation-below-first-sight", "validation", "Validation never comes near what the network makes of training rows that it sees for the first time.", 0.3, "Gap on the scale where a constant is 0 and a perfect score 1, between the second half of the first epoch and the best validation pass; both are rows never seen before, so that learning by heart cannot explain it."),
@@ -24,6 +25,7 @@ _FEWEST_ROWS = 50  # of which one more or less that is right is no jump
 _FEWEST_PASSES = 5  # before the score can be said to jump
 _FEWEST_LOOKS = 2  # in the second half of the first epoch, or of the passes
 _SOMETHING = 0.1  # of what there is to learn
+_SHORT = 0.1  # of it, by which a validation stays behind
 _LONG = 100  # steps
 _LEARNT = 0.4  # of a score that a validation can fall short of
 _WHOLE = 0.95  # of a set
@@ -33,11 +35,13 @@ _TWINS = 0.05  # share of validation rows that are twins, where the rows were co
 
 
 def validation_shifted(view: View) -> Symptom | None:
-    """The same features of the same model, in training and without gradient."""
+    """The same features of the same model, in training and without gradient, where they are data: what another network makes changes as
+    that one learns, and who feeds one row again and again, as a decoder is tried out, asks something else than how good it is.
+    """
     limit = view.thresholds.get("validation-shifted", 1.0)
-    for h in view.recording.holdouts:
+    for h in (h for h in view.recording.holdouts if not h.repeated):
         f = next((f for f in view.recording.features if f.model == h.model and f.dtype.startswith(("float", "bfloat")) and len(f.mean) == len(h.mean)), None)
-        if f is None or f.rows < 50 or h.rows < 16:
+        if f is None or f.made or f.rows < 50 or h.rows < 16:
             continue
         mean, std, other, spread = (np.array(v, dtype=np.float64) for v in (f.mean, f.std, h.mean, h.std))
         varying = std > 1e-3 * np.median(std[std > 0]) if (std > 0).any() else std > 0
@@ -52,6 +56,28 @@ def validation_shifted(view: View) -> Symptom | None:
         text = f"Validation inputs lie {far:.3g} training deviations away from the training inputs (root mean square over {int(varying.sum())} features), with {math.exp(factor):.3g} times their scale."
         return Symptom("validation-shifted", text, max(far, abs(factor)), limit, float(np.clip(0.5 + 0.5 * math.log(max(far, abs(factor)) / limit), 0.5, 1.0)), "validation")
     return None
+
+
+def validation_other_ids(view: View) -> Symptom | None:
+    """Of a set that is scored, and not of what a network is given to go on from; who does as well on it has the same ids, or needs no more."""
+    limit = view.thresholds.get("validation-other-ids", 0.3)
+    places = {e.place for e in view.evaluations}
+    found = [v for v in view.recording.vocabularies if v.place in places]
+    v = max(found, key=lambda v: v.strange - v.chance, default=None)
+    if v is None or not v.strange - v.chance >= limit or not _shortfall(view) >= _SHORT:
+        return None
+    most = f", {v.one:.0%} on one of them, as where words are unknown" if v.one > v.strange / 2 else ""
+    text = f"{v.strange:.0%} of what is fed in validation lies on ids that training feeds less than a third as often{most}; of late training {v.chance:.0%} do so beside the training before."
+    return Symptom("validation-other-ids", text, v.strange - v.chance, limit, float(np.clip(0.6 + v.strange - v.chance - limit, 0.6, 1.0)), "validation", v.place)
+
+
+def _shortfall(view: View) -> float:
+    """How far validation stays behind training at the end, as a share of what there is to learn: by its score, or by its loss."""
+    if view.skill is not None and view.validation_skill is not None:
+        return view.skill - view.validation_skill
+    if view.last is None or not len(view.validation):
+        return 0.0
+    return float(view.validation[-3:, 1].mean() - view.last) / (view.constant or max(abs(view.last), 1e-12))
 
 
 def validation_overlaps(view: View) -> Symptom | None:
@@ -170,4 +196,4 @@ def _distinct(view: View) -> int | None:
     return min(seen.distinct, max(lengths, default=seen.distinct))
 
 
-DETECTORS = (validation_above_training, validation_at_chance, validation_erratic, validation_below_first_sight, validation_never_learns, validation_shifted, validation_overlaps)
+DETECTORS = (validation_above_training, validation_at_chance, validation_erratic, validation_below_first_sight, validation_never_learns, validation_shifted, validation_other_ids, validation_overlaps)

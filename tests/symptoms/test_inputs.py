@@ -135,6 +135,17 @@ def test_missing_values_are_told_with_their_columns() -> None:
     assert "0.78% of the input values" in s.text and "1 of 64 features (columns 0)" in s.text
 
 
+def test_what_a_network_makes_for_another_is_no_data() -> None:
+    """It goes wrong with its maker: missing, huge, or the same for all rows."""
+    r, same = fed(inputs(mean=5000.0, std=1000.0, missing=[0.2] * 64)), fed(inputs(std=0.0, distinct=1))
+    change([*r.features, *same.features], made=True)
+    r.nonfinite = [NonFinite(40, "loss", "loss", 1.0)]
+
+    assert lacks(r, "input-nonfinite")
+    assert lacks(r, "input-scale")
+    assert lacks(same, "input-constant")
+
+
 def test_a_batch_whose_sum_is_nan_holds_missing_values() -> None:
     """Batches between two close looks are known by their sum."""
     r = healthy()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nndoctor.record.model import Holdout, Overlap, Place, Recording, TrainingRows
+from nndoctor.record.model import Holdout, Overlap, Place, Recording, TrainingRows, Vocabulary
 from nndoctor.symptoms.view import View
 from tests.symptoms.build import change, classes, evaluation, healthy, lacks, reference, stuck, symptom_of
 
@@ -27,6 +27,59 @@ def test_validation_inputs_that_lie_elsewhere() -> None:
     assert lacks(raw, "validation-shifted", limit=100.0)
     assert lacks(split, "validation-shifted")
     assert lacks(few, "validation-shifted")
+
+
+def test_what_is_no_data_is_held_against_nothing() -> None:
+    """The output of another network that is trained as well, and one row that a decoder is fed with again and again."""
+    made, repeated = healthy(), healthy()
+    made.holdouts = [Holdout(0, 300, [40.0] * 64, [12.0] * 64)]
+    repeated.holdouts = [Holdout(0, 300, [40.0] * 64, [0.0] * 64, repeated=True)]
+    change(made.features, made=True)
+
+    assert lacks(made, "validation-shifted")
+    assert lacks(repeated, "validation-shifted")
+
+
+# --- validation-other-ids -----------------------------------------------------------------------------------------
+
+
+def fed(strange: float, one: float = 0.0, chance: float = 0.02, accuracy: float = 0.6) -> Recording:
+    """The healthy run on ids, that scores so in validation at line 40, where so many are strange."""
+    recording = healthy()
+    recording.vocabularies = [Vocabulary(0, 12000, 4000, strange, one, chance, Place("train.py", 40))]
+    change(recording.evaluations, accuracy=accuracy, place=Place("train.py", 40))
+    return recording
+
+
+def test_validation_is_fed_with_other_ids() -> None:
+    """One that stands for all unknown words, or many: the words were cleaned or numbered by another rule."""
+    unknown, many = symptom_of(fed(0.5, one=0.48), "validation-other-ids"), symptom_of(fed(0.5, one=0.05), "validation-other-ids")
+
+    assert (pytest.approx(0.48), 0.3, Place("train.py", 40)) == (unknown.value, unknown.threshold, unknown.place)
+    assert "50% of what is fed in validation lies on ids that training feeds less than a third as often, 48% on one of them" in unknown.text
+    assert "one of them" not in many.text
+    assert lacks(fed(0.5), "validation-other-ids", limit=0.6)
+
+
+def test_ids_that_may_differ() -> None:
+    """Rare words of a later text, rows that differ within one side as well, a score that suffers nothing, and a line that scores nothing."""
+    prompts = fed(0.5)
+    change(prompts.vocabularies, place=Place("train.py", 60))
+
+    assert lacks(fed(0.2), "validation-other-ids")
+    assert lacks(fed(0.5, chance=0.4), "validation-other-ids")
+    assert lacks(fed(0.5, accuracy=0.95), "validation-other-ids")
+    assert lacks(prompts, "validation-other-ids")
+
+
+def test_a_loss_tells_how_far_validation_stays_behind_where_there_is_no_score() -> None:
+    """As a share of what a constant prediction loses."""
+    far, near = fed(0.5), fed(0.5)
+    change(far.evaluations, accuracy=None, loss=1.2)
+    change(near.evaluations, accuracy=None, loss=0.25)
+
+    assert "50%" in symptom_of(far, "validation-other-ids").text
+    assert lacks(near, "validation-other-ids")
 
 
 # --- validation-overlaps ------------------------------------------------------------------------------------------
