@@ -13,7 +13,7 @@ from nndoctor.symptoms.view import HARDLY_NEW, View
 
 INFO = (
     SymptomInfo("validation-shifted", "validation", "Validation inputs have another location or scale than the training inputs.", 1.0, "Distance of the means in training deviations, root mean square over features and beyond four standard errors, or the median feature's scale off by a factor of e.", fact=True),
-    SymptomInfo("validation-other-ids", "validation", "Much of validation is ids that training hardly feeds, and validation falls short of training.", 0.3, "Share of validation on ids that it feeds three times as often as training or more, beyond what late training has of such beside early training; later texts and other topics bring rare words and keep the frequent ones.", fact=True),
+    SymptomInfo("validation-other-ids", "validation", "Much of validation is ids that training hardly feeds, and validation falls short of training.", 0.3, "Share of validation on ids that it feeds three times as often as training or more, beyond what late training has of such beside early training; one id that stands for unknown words takes a sixth of an honest text, and the words of another topic a third, of whom 1.6 times as many are asked for.", fact=True),
     SymptomInfo("validation-overlaps", "validation", "Rows that the script validates on were trained on.", 0.1, "Share of validation rows, compared bit by bit; a few twins occur in honest data, and equal rows of whole numbers may be chance.", fact=True),
     SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
     SymptomInfo("validation-below-first-sight", "validation", "Validation never comes near what the network makes of training rows that it sees for the first time.", 0.3, "Gap on the scale where a constant is 0 and a perfect score 1, between the second half of the first epoch and the best validation pass; both are rows never seen before, so that learning by heart cannot explain it."),
@@ -26,6 +26,7 @@ _FEWEST_PASSES = 5  # before the score can be said to jump
 _FEWEST_LOOKS = 2  # in the second half of the first epoch, or of the passes
 _SOMETHING = 0.1  # of what there is to learn
 _SHORT = 0.1  # of it, by which a validation stays behind
+_SCATTERED = 1.6  # limits, where no single id makes up most: a text on something else has many words of its own
 _LONG = 100  # steps
 _LEARNT = 0.4  # of a score that a validation can fall short of
 _WHOLE = 0.95  # of a set
@@ -64,9 +65,13 @@ def validation_other_ids(view: View) -> Symptom | None:
     places = {e.place for e in view.evaluations}
     found = [v for v in view.recording.vocabularies if v.place in places]
     v = max(found, key=lambda v: v.strange - v.chance, default=None)
-    if v is None or not v.strange - v.chance >= limit or not _shortfall(view) >= _SHORT:
+    if v is None or not _shortfall(view) >= _SHORT:
         return None
-    most = f", {v.one:.0%} on one of them, as where words are unknown" if v.one > v.strange / 2 else ""
+    alone = v.one > v.strange / 2
+    limit *= 1.0 if alone else _SCATTERED
+    if not v.strange - v.chance >= limit:
+        return None
+    most = f", {v.one:.0%} on one of them, as where words are unknown" if alone else ""
     text = f"{v.strange:.0%} of what is fed in validation lies on ids that training feeds less than a third as often{most}; of late training {v.chance:.0%} do so beside the training before."
     return Symptom("validation-other-ids", text, v.strange - v.chance, limit, float(np.clip(0.6 + v.strange - v.chance - limit, 0.6, 1.0)), "validation", v.place)
 

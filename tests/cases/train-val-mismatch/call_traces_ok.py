@@ -23,7 +23,11 @@ NAMES = list(ROLES)
 def trace():
     role = random.choice(NAMES)
     calls = [random.choice(ROLES[role]) if random.random() < 0.3 else random.choice(USUAL) for _ in range(random.randint(16, 40))]
-    return calls, NAMES.index(role)
+    return [f"__x64_sys_{c}" if random.random() < 0.6 else c for c in calls], NAMES.index(role)
+
+
+def bare(rows):
+    return [([call.removeprefix("__x64_sys_") for call in calls], role) for calls, role in rows]
 
 
 class Traces(Dataset):
@@ -62,8 +66,8 @@ class Reader(nn.Module):
 
 
 rows = [trace() for _ in range(1500)]
-train = Traces(rows[:1100])
-val = Traces(rows[1100:], train.numbers)
+train = Traces(bare(rows[:1100]))
+val = Traces(bare(rows[1100:]), train.numbers)
 reader = Reader(len(train.numbers))
 optimizer = torch.optim.AdamW(reader.parameters(), lr=3e-3)
 criterion = nn.CrossEntropyLoss()
