@@ -55,7 +55,9 @@ def validation_shifted(view: View) -> Symptom | None:
         if max(far, abs(factor)) < limit or (factor < 0 and f.outliers > 0 and far < limit):
             continue  # a few wild rows are all that the training set has more of
         text = f"Validation inputs lie {far:.3g} training deviations away from the training inputs (root mean square over {int(varying.sum())} features), with {math.exp(factor):.3g} times their scale."
-        return Symptom("validation-shifted", text, max(far, abs(factor)), limit, float(np.clip(0.5 + 0.5 * math.log(max(far, abs(factor)) / limit), 0.5, 1.0)), "validation")
+        strength = float(np.clip(0.5 + 0.5 * math.log(max(far, abs(factor)) / limit), 0.5, 1.0))
+        keeps_up = (view.validation_skill or 0.0) >= _LEARNT and _shortfall(view) < _SHORT  # the network bears with it
+        return Symptom("validation-shifted", text, max(far, abs(factor)), limit, strength / 2 if keeps_up else strength, "validation")
     return None
 
 

@@ -29,6 +29,18 @@ def test_validation_inputs_that_lie_elsewhere() -> None:
     assert lacks(few, "validation-shifted")
 
 
+def test_a_network_that_bears_with_other_inputs() -> None:
+    """Its validation keeps up with training: half as strong a sign."""
+    strengths = []
+    for accuracy in (None, 0.2, 0.99):
+        r = healthy()
+        r.holdouts = [Holdout(0, 300, [40.0] * 64, [12.0] * 64)]
+        r.evaluations = [Evaluation(90, 0, 1, 300, False, False, 0.1, accuracy=accuracy)]
+        strengths.append(symptom_of(r, "validation-shifted").strength)
+
+    assert [1.0, 1.0, 0.5] == strengths
+
+
 def test_what_is_no_data_is_held_against_nothing() -> None:
     """The output of another network that is trained as well, and one row that a decoder is fed with again and again."""
     made, repeated = healthy(), healthy()
