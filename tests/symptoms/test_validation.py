@@ -35,7 +35,7 @@ def test_a_network_that_bears_with_other_inputs() -> None:
     for accuracy in (None, 0.2, 0.99):
         r = healthy()
         r.holdouts = [Holdout(0, 300, [40.0] * 64, [12.0] * 64)]
-        r.evaluations = [Evaluation(90, 0, 1, 300, False, False, 0.1, accuracy=accuracy)]
+        r.evaluations = [evaluation(90, accuracy=accuracy)]
         strengths.append(symptom_of(r, "validation-shifted").strength)
 
     assert [1.0, 1.0, 0.5] == strengths
