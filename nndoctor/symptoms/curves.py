@@ -38,7 +38,7 @@ INFO = (
     SymptomInfo("mastered", "curves", "Training and validation are both predicted almost without a fault: whatever is unusual hinders nothing.", 0.95, "The lower of the two scores, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("high-first-loss", "curves", "The first loss is far above what a constant prediction reaches.", 2.0, "First loss over the constant predictor's; sane initial outputs are near zero, so the ratio is near one (Karpathy's recipe)."),
     SymptomInfo("below-reference", "curves", "A closed-form learner on the same rows does much better than the network.", 0.25, "Gap on the scale where a constant is 0 and a perfect score 1."),
-    SymptomInfo("memorises", "curves", "Training is fitted far better than validation.", 0.3, "Gap between training and validation score, on the scale where a constant is 0 and a perfect score 1."),
+    SymptomInfo("memorises", "curves", "Training is fitted far better than validation.", 0.2, "Gap between training and validation score, on the scale where a constant is 0 and a perfect score 1."),
     SymptomInfo("validation-rises", "curves", "Validation loss rises while training loss falls.", 0.15, "Rise above its minimum, relative to it."),
 )  # fmt: skip
 
@@ -258,7 +258,7 @@ def _network(view: View) -> str:
 
 def memorises(view: View) -> Symptom | None:
     """Training good, validation poor."""
-    limit = view.thresholds.get("memorises", 0.3)
+    limit = view.thresholds.get("memorises", 0.2)
     if view.skill is None or view.validation_skill is None:
         return None
     gap = view.skill - view.validation_skill

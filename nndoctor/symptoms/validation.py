@@ -130,7 +130,7 @@ def validation_below_first_sight(view: View) -> Symptom | None:
     epoch = view.since + rows / size
     looks = [score for s in view.samples if (epoch + view.since) / 2 <= s.step <= epoch and (score := view.sample_skill(s)) is not None]
     passes = [seen is None or e.model == seen.model for e in view.evaluations if e.step >= epoch * 0.9]
-    if len(looks) < _FEWEST_LOOKS or not passes or not all(passes) or not view.validation_skills:
+    if len(looks) < _FEWEST_LOOKS or len(looks) * size < _FEWEST_ROWS or not passes or not all(passes) or not view.validation_skills:
         return None
     first, best = float(np.mean(looks)), max(view.validation_skills)
     if first < _LEARNT or not first - best >= limit:

@@ -156,8 +156,9 @@ class View(LoopView):
 
     @property
     def validation_skill(self) -> float | None:
-        """`skill` of the last validation passes."""
-        return float(np.mean(self.validation_skills[-3:])) if self.validation_skills else None
+        """`skill` of the last validation passes: of the last third, as in training, and of three at most."""
+        late = max(1, min(3, len(self.validation_skills) // 3))
+        return float(np.mean(self.validation_skills[-late:])) if self.validation_skills else None
 
     @cached_property
     def validation_skills(self) -> list[float]:

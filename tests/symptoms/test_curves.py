@@ -437,6 +437,16 @@ def test_poor_scores_on_both_are_no_memorising() -> None:
     assert lacks(good, "memorises")
 
 
+def test_a_validation_that_still_rises_is_judged_by_its_end() -> None:
+    """As training is, of which the last third counts: of three passes the last, which has nearly caught up."""
+    r = healthy()
+    r.evaluations = [evaluation(step, accuracy=accuracy) for step, accuracy in ((30, 0.2), (60, 0.5), (90, 0.9))]
+
+    assert lacks(r, "memorises")
+    r.evaluations.reverse()
+    assert "0.94 against 0.11" in symptom_of(r, "memorises").text
+
+
 # --- validation-rises ---------------------------------------------------------------------------------------------
 
 

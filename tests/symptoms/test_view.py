@@ -315,7 +315,7 @@ def test_the_best_reference_is_on_the_scale_of_skill() -> None:
 
 
 def test_validation_is_read_from_its_last_passes() -> None:
-    """Losses in order; skill from the last three passes."""
+    """Losses in order; skill from the last third of the passes, and of three at most."""
     recording = healthy()
     recording.evaluations = [evaluation(10 * i, loss=2.0 - 0.1 * i, accuracy=0.1 * i) for i in range(1, 6)]
     recording.evaluations.append(evaluation(60))
@@ -323,7 +323,9 @@ def test_validation_is_read_from_its_last_passes() -> None:
     view = View(recording)
 
     assert [[10, 1.9], [20, 1.8], [30, 1.7], [40, 1.6], [50, 1.5]] == [pytest.approx(row) for row in view.validation.tolist()]
-    assert (0.4 - 0.1) / 0.9 == pytest.approx(view.validation_skill)
+    assert (0.5 - 0.1) / 0.9 == pytest.approx(view.validation_skill)
+    recording.evaluations = [evaluation(5 * i, accuracy=0.1 + 0.05 * i) for i in range(1, 13)]
+    assert 0.55 / 0.9 == pytest.approx(View(recording).validation_skill)
 
 
 # --- parameters ---------------------------------------------------------------------------------------------------
