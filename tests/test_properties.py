@@ -172,7 +172,7 @@ def _stop(reason: str) -> None:
 def execute_watched(program: Program) -> tuple[dict[str, Any], list[str]]:
     """The same under watch, and the lines that were recorded."""
     lines: list[str] = []
-    with attached(Watch(lambda record: lines.append(codec.encode(record)), 10_000, 1000.0, 10.0, _stop)) as watch:
+    with attached(Watch(lambda record: lines.append(codec.encode(record)), 10_000, 1000.0, 10.0, 0.0, _stop)) as watch:
         found = execute(program)
     watch.finish()
     lines.append(codec.encode(watch.end("finished")))
