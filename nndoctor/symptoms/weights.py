@@ -29,7 +29,7 @@ INFO = (
     SymptomInfo("weights-shrink", "weights", "Weights have shrunk many times over within the probe.", 5.0, "Norm at the start over norm at the end, median over weight matrices."),
     SymptomInfo(
         "step-climbs", "weights", "A step that is written by hand moves a tensor along its gradient.", 0.3,
-        "Cosine of the change with the gradient, median over the looks, and none of them below zero: plain descent has -1, ascent 1, and what momentum or noise add goes up and down in turn.",
+        "Cosine of the change with the gradient, median over the looks, and none of them below zero: plain descent has -1, ascent 1, and what momentum or noise add goes up and down in turn.", fact=True,
     ),
 )  # fmt: skip
 _FEW_NUMBERS = 32  # whose direction chance may give

@@ -28,6 +28,7 @@ from nndoctor.record.model import Recording
 from nndoctor.symptoms.catalogue import FACTS
 from nndoctor.symptoms.settings import bold_epsilon, momentum_of
 from nndoctor.symptoms.view import View
+from nndoctor.symptoms.weights import step_climbs
 
 # A rival with less than this is not worth a run.
 _WORTH = 0.02
@@ -111,6 +112,8 @@ def _fits(change: Change, view: View) -> bool:
     if change.kind.name == "momentum":
         held = [momentum_of(s) for s in settings]
         return not held or any(m is not None and abs(m - float(change.value)) > 0.01 for m in held)
+    if change.value == "negated" and step_climbs(view) is not None:
+        return False  # the loss is right: one tensor is moved the wrong way
     if change.kind.name == "classes" and view.main_loss is not None and view.main_loss.settings.get("weighted"):
         return False
     function = view.main_loss.function if view.main_loss is not None else ""

@@ -11,7 +11,9 @@ import pytest
 from nndoctor.diagnosis.model import Curve, Diagnosis, Suspect, Trial
 from nndoctor.knowledge.loader import load_causes
 from nndoctor.record.model import Recording
+from nndoctor.trials.plan import changes_for
 from nndoctor.trials.run import RUNNING, Budget, try_suspects
+from tests.symptoms.test_weights import by_hand
 from tests.trials.build import Outcomes, run
 
 CAUSES = load_causes()
@@ -201,6 +203,14 @@ def test_a_trial_that_breaks_is_not_possible_and_says_why() -> None:
 
     assert ("not possible", "it failed: OSError: no space left") == (after.trials[0].outcome, after.trials[0].reason)
     assert "confirmed" == after.suspects[0].trial.outcome  # type: ignore[union-attr]
+
+
+def test_the_sign_of_a_loss_is_left_where_one_tensor_is_moved_the_wrong_way() -> None:
+    """The loss is right then: turned round, the run would be worse, and the suspicion refuted that is true."""
+    climbs = by_hand(-1.0, -1.0, 0.9, -1.0, -1.0, -1.0)
+    spelt = [[c.spelling for c in changes_for(CAUSES["loss-sign"], r)] for r in (climbs, run(0.1))]
+
+    assert [False, True] == ["loss=negated" in s for s in spelt]
 
 
 def test_each_trial_is_shown_as_it_runs() -> None:
