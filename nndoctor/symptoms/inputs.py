@@ -23,7 +23,7 @@ INFO = (
     SymptomInfo("target-outliers", "inputs", "A few targets lie very many robust deviations away.", 50.0, "As for the inputs."),
     SymptomInfo(
         "few-rows-outweigh", "inputs", "The network predicts nearly all rows of a batch well, and a few so badly that they are most of its squared error.", 0.5,
-        "R2 without the worst twentieth of a batch over that of all of it; where errors are normal these rows hold 28 % of the squared error, which lifts R2 by less than 0.3.",
+        "R2 without the worst twentieth of a batch over that of all of it; where errors are normal these rows hold 28 % of the squared error, which lifts R2 by less than 0.3.", fact=True,
     ),
     SymptomInfo("input-outliers", "inputs", "A few input values lie very many robust deviations away.", 50.0, "Robust deviations of the farthest value, in fewer than 5 % of the values; heavy tails in real tables reach 20 to 30."),
 )  # fmt: skip

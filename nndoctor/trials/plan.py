@@ -26,6 +26,7 @@ from nndoctor.knowledge.model import Cause
 from nndoctor.probe.changes.names import Change, parse
 from nndoctor.record.model import Recording
 from nndoctor.symptoms.catalogue import FACTS
+from nndoctor.symptoms.inputs import few_rows_outweigh
 from nndoctor.symptoms.settings import bold_epsilon, momentum_of
 from nndoctor.symptoms.view import View
 from nndoctor.symptoms.weights import step_climbs
@@ -114,6 +115,8 @@ def _fits(change: Change, view: View) -> bool:
         return not held or any(m is not None and abs(m - float(change.value)) > 0.01 for m in held)
     if change.value == "negated" and step_climbs(view) is not None:
         return False  # the loss is right: one tensor is moved the wrong way
+    if change.spelling == "inputs=clipped" and few_rows_outweigh(view) is not None:
+        return False  # it is the targets that are wild, and the score is of them
     if change.kind.name == "classes" and view.main_loss is not None and view.main_loss.settings.get("weighted"):
         return False
     function = view.main_loss.function if view.main_loss is not None else ""

@@ -13,6 +13,7 @@ from nndoctor.knowledge.loader import load_causes
 from nndoctor.record.model import Recording
 from nndoctor.trials.plan import changes_for
 from nndoctor.trials.run import RUNNING, Budget, try_suspects
+from tests.symptoms.test_inputs import outweighed
 from tests.symptoms.test_weights import by_hand
 from tests.trials.build import Outcomes, run
 
@@ -211,6 +212,13 @@ def test_the_sign_of_a_loss_is_left_where_one_tensor_is_moved_the_wrong_way() ->
     spelt = [[c.spelling for c in changes_for(CAUSES["loss-sign"], r)] for r in (climbs, run(0.1))]
 
     assert [False, True] == ["loss=negated" in s for s in spelt]
+
+
+def test_inputs_are_left_where_the_targets_are_wild() -> None:
+    """Cut off, they would mend nothing, and the score would go on counting what is wild."""
+    spelt = [[c.spelling for c in changes_for(CAUSES["input-outliers"], r)] for r in (outweighed(0.1, 0.9), run(0.1))]
+
+    assert [[], ["inputs=clipped"]] == spelt
 
 
 def test_each_trial_is_shown_as_it_runs() -> None:
