@@ -56,30 +56,23 @@ def mark(tensor: Tensor, place: Place | None, module: str) -> None:
         node.metadata[_MARK] = (place, module)
 
 
-def note_operands(tensor: Tensor, operands: tuple[Tensor, Tensor]) -> None:
-    """Remember the two sides of a difference on its own node, so that they live no longer than the graph does."""
+def note_operands(tensor: Tensor, operands: tuple[Tensor, Tensor], stretched: bool = False) -> None:
+    """Remember the two sides of a difference on its own node, so that they live no longer than the graph does; and, apart from that, those
+    of any operation that were `stretched` against one another.
+    """
     node: Node = tensor.grad_fn
     if node is not None:
-        node.metadata[_MARK + ".operands"] = operands
+        node.metadata[_operands(stretched)] = operands
 
 
-def operands_of(node: Node) -> tuple[Tensor, Tensor] | None:
+def operands_of(node: Node, stretched: bool = False) -> tuple[Tensor, Tensor] | None:
     """What `note_operands` left on a node."""
-    found = node.metadata.get(_MARK + ".operands")
+    found = node.metadata.get(_operands(stretched))
     return found if isinstance(found, tuple) else None
 
 
-def note_stretch(tensor: Tensor, operands: tuple[Tensor, Tensor]) -> None:
-    """Remember on an operation's node that its two sides, prediction and target, were stretched against one another."""
-    node: Node = tensor.grad_fn
-    if node is not None:
-        node.metadata[_MARK + ".stretch"] = operands
-
-
-def stretch_of(node: Node) -> tuple[Tensor, Tensor] | None:
-    """What `note_stretch` left on a node."""
-    found = node.metadata.get(_MARK + ".stretch")
-    return found if isinstance(found, tuple) else None
+def _operands(stretched: bool) -> str:
+    return _MARK + (".stretch" if stretched else ".operands")
 
 
 def link_of(node: Node) -> Link:
@@ -276,7 +269,7 @@ def _squashed(node: Node) -> str:
 
 @dataclass
 class Reading:
-    """What one walk found."""
+    """What the nodes of one walk say."""
 
     ops: dict[str, int] = field(default_factory=dict)
     leaves: list[Tensor] = field(default_factory=list)
@@ -289,10 +282,20 @@ class Reading:
     truncated: bool = False
 
 
-def read(root: Node) -> Reading:
-    """Walk the whole graph above a loss once. Bounded to 40,000 nodes."""
-    reading = Reading()
-    order, below, reading.truncated = post_order(root)
+@dataclass(frozen=True)
+class Walk:
+    """The nodes above a loss, inputs before what is made of them, with the inputs of each. Bounded to 40,000 nodes."""
+
+    root: Node
+    order: list[Node]
+    below: dict[Node, list[Node]]
+    truncated: bool  # there are more
+
+
+def read(walk: Walk) -> Reading:
+    """What the graph above a loss says of the network."""
+    reading = Reading(truncated=walk.truncated)
+    order, below = walk.order, walk.below
     depth: dict[Node, int] = {}
     layer: dict[Node, bool] = {}
     for node in order:  # inputs before what is made of them
@@ -311,7 +314,7 @@ def read(root: Node) -> Reading:
         if layer[node]:
             own = 2 if any(w in op_of(node) for w in _RECURRENT) else 1
         depth[node] = own + max((depth[n] for n in inputs), default=0)
-    reading.layers = depth.get(root, 0)
+    reading.layers = depth.get(walk.root, 0)
     _count_bends(order, below, depth, layer, reading)
     return reading
 
@@ -333,8 +336,8 @@ def _count_bends(order: list[Node], below: dict[Node, list[Node]], depth: dict[N
             direct[n] = direct[n] or passes
 
 
-def post_order(root: Node) -> tuple[list[Node], dict[Node, list[Node]], bool]:
-    """The nodes above a loss, inputs before what is made of them, with the inputs of each; and whether there were too many."""
+def walk_from(root: Node) -> Walk:
+    """Walk the whole graph above a loss once."""
     truncated = False
     order: list[Node] = []
     below: dict[Node, list[Node]] = {}
@@ -360,7 +363,7 @@ def post_order(root: Node) -> tuple[list[Node], dict[Node, list[Node]], bool]:
     if truncated:
         known = set(order)
         below = {n: [m for m in ms if m in known] for n, ms in below.items()}
-    return order, below, truncated
+    return Walk(root, order, below, truncated)
 
 
 def chain_from(node: Node | None, most: int = 24, keep: Callable[[Node], bool] | None = None) -> list[Link]:

@@ -23,7 +23,7 @@ class HoldoutWatch:
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
         self._kept: dict[int, list[_Array]] = {}
-        self._repeats: dict[int, list[bool]] = {}  # of the batches of several rows
+        self._repeated: dict[int, bool] = {}  # whether every batch of several rows was one row again and again
 
     def saw(self, model: int, tensors: list[Tensor]) -> None:
         """One forward's arguments."""
@@ -38,7 +38,7 @@ class HoldoutWatch:
         rows = max(4, min(_ROWS_A_FORWARD, 4 * stats.MOST_ELEMENTS // per_row))
         taken = stats.array(x[:: max(1, -(-len(x) // rows))]).astype(np.float64)
         if len(taken) > 1:
-            self._repeats.setdefault(model, []).append(bool((taken == taken[:1]).all()))
+            self._repeated[model] = self._repeated.get(model, True) and bool((taken == taken[:1]).all())
         values = by_feature(taken)
         if not kept or kept[0].shape[1] == values.shape[1]:
             kept.append(values)
@@ -49,5 +49,5 @@ class HoldoutWatch:
             values = np.concatenate(parts)
             good = values[np.isfinite(values).all(1)]
             if len(good) >= 8:
-                repeated = all(self._repeats.get(model, [False]))
+                repeated = self._repeated.get(model, False)
                 self._emit(Holdout(model, len(values), good.mean(0).tolist(), good.std(0).tolist(), float(1 - len(good) / len(values)), repeated))

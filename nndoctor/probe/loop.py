@@ -95,6 +95,8 @@ class Limits:
     def validated(self) -> None:
         """A validation pass was made after training had begun."""
         self._validated = True
+        if self._due is not None and self._reached is None:
+            self._reached = ("steps", time.perf_counter())
 
     def made(self, steps: int) -> None:
         """So many steps were made."""
@@ -108,8 +110,6 @@ class Limits:
 
     def before_backward(self) -> None:
         """Training is about to go on: does it still have to?"""
-        if self._reached is None and self._due is not None and self._validated:
-            self._reached = ("steps", time.perf_counter())
         if self._reached is None and self.elapsed > self._seconds:
             self._reached = ("seconds" if self._due is None else "steps", time.perf_counter())
         if self._reached is not None:
@@ -119,4 +119,6 @@ class Limits:
         """The limit that was reached longer than the grace period ago, if one was. Any thread may ask."""
         if self._reached is not None:
             return self._reached[0] if time.perf_counter() > self._reached[1] + self._grace else None
+        if self._due is not None and time.perf_counter() > self._due + self._wait + self._grace:
+            return "steps"
         return "seconds" if self.elapsed > self._seconds + self._grace else None

@@ -268,10 +268,11 @@ class LossWatch:
         centre = known.total / known.count if flat.shape[1] == known.total.shape[0] else flat.mean(0)
         with np.errstate(over="ignore", invalid="ignore"):
             spread = float(((flat - centre) ** 2).sum())
-            error = float(((values - _expected(info, guess)) ** 2).sum())
+            expected = _expected(info, guess)
+            error = float(((values - expected) ** 2).sum())
         if spread > 0:
             self.quality.r2 = 1.0 - error / spread
-            self.quality.r2_rest = _r2_rest(flat, guess.reshape(flat.shape))
+            self.quality.r2_rest = _r2_rest(flat, expected.reshape(flat.shape))
         self._judge_classes(guess, values)
 
     def _judge_labels(self, function: str, prediction: Tensor, values: _Array) -> None:

@@ -110,7 +110,7 @@ class Operations:
                 if name in _DIFFERENCES:
                     graph.note_operands(output, pair)
                 if place != self._spread and _become_square(*pair):
-                    graph.note_stretch(output, pair)
+                    graph.note_operands(output, pair, stretched=True)
 
     def _functional_input(self, args: tuple[Any, ...]) -> None:
         """The first product with a parameter in a run whose network is no module: its other side is the input."""

@@ -209,10 +209,10 @@ def _try_categories(raw: _Array, x: _Array, y: _Array, fit: _Array, classes: boo
     if sum(kinds) >= _FEWEST_PLACES:
         coded = np.round(raw[:, : len(kinds)][:, kinds], 5)
         values = np.unique(coded)
+        member = np.searchsorted(values, coded)
         if len(values) <= _MOST_VALUES:
-            tables.append(_counts(np.searchsorted(values, coded), len(values)))
+            tables.append(_counts(member, len(values)))
         if len(values) <= _MOST_PAIRED:
-            member = np.searchsorted(values, coded)
             tables.append(_counts(member[:, :-1] * len(values) + member[:, 1:], len(values) ** 2))
     reference.codes = sum(kinds)
     reference.encoded = max(_linear(table - table[fit].mean(0), y, fit, classes, (1.0, 10.0, 100.0)) for table in tables)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from nndoctor.probe.graph import Node, inputs_of, is_layer, is_leaf, leaf_of, op_of, path_of_shape, post_order, shape_of
+from nndoctor.probe.graph import Node, Walk, inputs_of, is_layer, is_leaf, leaf_of, op_of, path_of_shape, shape_of
 
 _WIDEST = 8  # units of a layer that can be too narrow for what has to come through
 _MOST = 8  # such layers that are looked at: each is a walk of its own
@@ -26,17 +26,17 @@ class Narrow:
 
 @dataclass
 class Straits:
-    """What one walk found."""
+    """What one walk shows."""
 
     narrow: list[Narrow] = field(default_factory=list)
     factors: list[int] = field(default_factory=list)  # widths of looked-up rows that are multiplied with one another
 
 
-def read(root: Node) -> Straits:
-    """Walk the graph above a loss, and once more for each narrow layer. Nothing is said of a graph that is too large to be walked whole."""
-    order, below, truncated = post_order(root)
-    if truncated:
+def read(walk: Walk) -> Straits:
+    """Look through the graph above a loss, and once more for each narrow layer. Nothing is said of one that is too large to be walked whole."""
+    if walk.truncated:
         return Straits()
+    order, below = walk.order, walk.below
     layers = [n for n in order if not is_leaf(n) and is_layer(n)]
     first = _first(layers, order, below)
     uses: dict[int, list[tuple[Node, Tensor]]] = {}
@@ -45,7 +45,7 @@ def read(root: Node) -> Straits:
             uses.setdefault(id(weight), []).append((node, weight))
     under = _under_a_layer(layers, order, below)
     once = [found[0] for found in uses.values() if len(found) == 1 and found[0][1].shape[0] <= _WIDEST and found[0][0] in under]
-    narrow = [Narrow(weight, _values(node), _around(root, node, below, first)) for node, weight in once[:_MOST]]
+    narrow = [Narrow(weight, _values(node), _around(walk.root, node, below, first)) for node, weight in once[:_MOST]]
     return Straits(narrow, [w for node in order if not is_leaf(node) for w in _factors(node)])
 
 

@@ -67,7 +67,8 @@ class LossTerms:
             self._noted = []
             self._emit(Graph(step, place, {}, [], [], 0, 0, 0, []))
             return set(), set()
-        reading = graph.read(root)
+        walk = graph.walk_from(root)
+        reading = graph.read(walk)
         self.cheap = sum(reading.ops.values()) < _CHEAP
         reached = [i for t in reading.leaves if not self._registry.is_input(t) and (i := self._registry.parameter(t)) is not None]
         self._knows_place = self._knows_place or _knows_place(reading, [self._registry.infos[i] for i in set(reached)])
@@ -82,13 +83,13 @@ class LossTerms:
             Graph(
                 step, place, reading.ops, sorted(set(reached)), chain, reading.layers, reading.nonlinear, reading.linear_pairs,
                 [n.index for n in noted], True, reading.truncated, _stretched(root, x[1]) if looking else [], reading.float16,
-                *self._straits(root),
+                *self._straits(walk),
             )
         )  # fmt: skip
         return {link.module for c in (chain, *(n.chain for n in noted)) for link in c if link.module}, reading.gates
 
-    def _straits(self, root: Any) -> tuple[list[Strait], list[int]]:
-        found = straits.read(root)
+    def _straits(self, walk: graph.Walk) -> tuple[list[Strait], list[int]]:
+        found = straits.read(walk)
         narrow = [(self._registry.parameter(n.weight), n) for n in found.narrow if not self._registry.is_input(n.weight)]
         return [Strait(i, n.values, n.around) for i, n in narrow if i is not None], found.factors
 
@@ -146,7 +147,7 @@ def _stretched(root: Any, batch: int | None) -> list[Stretch]:
     """Where a number for each sample met one for each sample, and both became a square of the batch's size."""
     found: dict[Place | None, Stretch] = {}
     for node, above in _between_loss_and_layers(root):
-        operands = graph.stretch_of(node)
+        operands = graph.operands_of(node, stretched=True)
         if operands is None or _BLENDING & set(above):
             continue
         prediction, target = operands

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from nndoctor.symptoms.loop_view import SQUARED
 from nndoctor.symptoms.measures import fall
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
@@ -129,7 +128,7 @@ def loss_by_batch(view: View) -> Symptom | None:
     """Jumps that hold most of the loss, often enough to be rows that come back, in batches that are drawn from all of them."""
     limit = view.thresholds.get("loss-by-batch", 5.0)
     tail = view.finite[len(view.finite) // 2 :]
-    if view.main_loss is None or view.main_loss.function not in SQUARED or view.judge is not None or (view.batch or 0) < _ROWS_OF_A_MEAN or view.learns > _LEARNS:
+    if not view.squares or view.judge is not None or (view.batch or 0) < _ROWS_OF_A_MEAN or view.learns > _LEARNS:
         return None
     if len(tail) < 40 or tail.min() <= 0 or view.labels is None or (view.labels.between or 0.0) > _ALIKE:
         return None

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from nndoctor.record.model import Features
-from nndoctor.symptoms.loop_view import SQUARED
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import View
 
@@ -206,7 +205,7 @@ def target_outliers(view: View) -> Symptom | None:
 def few_rows_outweigh(view: View) -> Symptom | None:
     """Looks of the second half: at first the rest is not predicted either. Where errors count by their size alone, such rows weigh little."""
     limit = view.thresholds.get("few-rows-outweigh", 0.5)
-    if view.main_loss is None or view.main_loss.function not in SQUARED or view.judge is not None or view.learns > _LEARNS:
+    if not view.squares or view.judge is not None or view.learns > _LEARNS:
         return None
     late = [(s.r2, s.r2_rest) for s in view.samples[len(view.samples) // 2 :] if s.r2 is not None and s.r2_rest is not None]
     bad = [(r2, rest) for r2, rest in late if rest - r2 > limit and rest > _LEARNS]

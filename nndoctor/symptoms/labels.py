@@ -292,20 +292,20 @@ def twins_disagree(view: View) -> Symptom | None:
         return None
     text = f"{labels.twins:.0%} of the input rows equal another row, and {1 - labels.twins_agree:.0%} of such pairs have different targets."
     if unread is not None:
-        text += f" Of the {unread.shape[0]} rows of {unread.name} no batch has read more than {max(round(_rows_read(view, unread)), 1)}: nearly all that it looks up is the same."
+        table, read = unread
+        text += f" Of the {table.shape[0]} rows of {table.name} no batch has read more than {max(round(read), 1)}: nearly all that it looks up is the same."
     return Symptom("twins-disagree", text, disagree, limit, 1.0, "input")
 
 
-def _unread_table(view: View) -> ParameterInfo | None:
-    """The table that looks the inputs up, where whole sequences of them come down to a few of its many rows: words that it does not know,
-    and the padding. A column of categories may well have a common one.
+def _unread_table(view: View) -> tuple[ParameterInfo, float] | None:
+    """The table that looks the inputs up, and how many of its rows a batch reads, where whole sequences come down to a few of its many rows:
+    words that it does not know, and the padding. A column of categories may well have a common one.
     """
     f = view.features
     if f is None or f.dtype.startswith(("float", "double", "bfloat")) or len(f.shape) < 2 or f.shape[-1] < _SEQUENCE or (view.batch or 0) < _SEQUENCES:
         return None
     tables = [p for p in view.parameters.values() if "Embedding" in p.module_type and len(p.shape) == 2 and p.index in view.reached]
-    read = {p.index: _rows_read(view, p) for p in tables}
-    starved = [p for p in tables if 0 < read[p.index] <= _FEW_READ and p.shape[0] >= _UNREAD_ROWS * _FEW_READ]
+    starved = [(p, read) for p in tables if 0 < (read := _rows_read(view, p)) <= _FEW_READ and p.shape[0] >= _UNREAD_ROWS * _FEW_READ]
     return starved[0] if starved and len(starved) == len(tables) else None
 
 

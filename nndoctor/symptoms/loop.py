@@ -274,7 +274,7 @@ def eval_mode(view: View) -> Symptom | None:
     text = f"model.training is off in {off:.0%} of the training forwards, from step {first} on; {', '.join(kinds)} behave{'s' if len(kinds) == 1 else ''} as at test time"
     text += ", and the running statistics are still 0 and 1, so nothing is normalised." if fresh else "."
     # Switched off half-way, or by a validation pass, it is an oversight; from the start on it may be meant, and then counts where it shows.
-    overfits = view.skill is not None and view.validation_skill is not None and view.skill - view.validation_skill > 0.2
+    overfits = view.shortfall is not None and view.shortfall > 0.2
     harmful = bool(fresh) or first > 1 or _left_by_validation(view) or view.learns < 0.3 or overfits
     return Symptom("eval-mode", text, off, limit, (0.6 + 0.4 * off) if harmful else 0.5, minding[0].module, view.place_of("eval"))
 

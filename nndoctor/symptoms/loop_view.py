@@ -123,6 +123,11 @@ class LoopView:
         return len(self.steps_seen) < _FEW_STEPS and any(s.evaluations for s in self.steps_seen)
 
     @property
+    def squares(self) -> bool:
+        """Whether the main loss is a squared error."""
+        return self.main_loss is not None and self.main_loss.function in SQUARED
+
+    @property
     def unit(self) -> str:
         """What a sentence calls one of `losses`."""
         return "point" if self.log else "evaluation" if self.by_evaluation else "step"

@@ -80,8 +80,8 @@ def validation_other_ids(view: View) -> Symptom | None:
 
 def _shortfall(view: View) -> float:
     """How far validation stays behind training at the end, as a share of what there is to learn: by its score, or by its loss."""
-    if view.skill is not None and view.validation_skill is not None:
-        return view.skill - view.validation_skill
+    if view.shortfall is not None:
+        return view.shortfall
     if view.last is None or not len(view.validation):
         return 0.0
     return float(view.validation[-3:, 1].mean() - view.last) / (view.constant or max(abs(view.last), 1e-12))

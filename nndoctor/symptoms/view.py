@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nndoctor.record.model import Evaluation, Features, Graph, ParameterInfo, Place, Sample, TrainingRows
-from nndoctor.symptoms.loop_view import SQUARED, LoopView
+from nndoctor.symptoms.loop_view import LoopView
 from nndoctor.symptoms.measures import Array, beyond_chance, largest_share, late_count, late_mean
 
 HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen whole
@@ -160,13 +160,18 @@ class View(LoopView):
         late = max(1, min(3, len(self.validation_skills) // 3))
         return float(np.mean(self.validation_skills[-late:])) if self.validation_skills else None
 
+    @property
+    def shortfall(self) -> float | None:
+        """How far validation stays behind training at the end; None where one of them is unknown."""
+        return None if self.skill is None or self.validation_skill is None else self.skill - self.validation_skill
+
     @cached_property
     def validation_skills(self) -> list[float]:
         """`skill` of each validation pass whose score is known."""
         if self.is_classification:
             return [s for e in self.evaluations if (s := beyond_chance(e.accuracy, largest_share(e.labels) if e.labels else self.chance)) is not None]
         found = [e.r2 for e in self.evaluations if e.r2 is not None]
-        if found or self.main_loss is None or self.main_loss.function not in SQUARED or not self.constant:
+        if found or not self.squares or not self.constant:
             return found
         return [1.0 - float(loss) / self.constant for loss in self.validation[:, 1]]
 

@@ -52,3 +52,14 @@ def test_nobody_waits_for_ever(examined: Callable[..., Outcome]) -> None:
     longer = examined(never, Limits(steps=10, wait=0.2, timeout=120)).end
     assert "steps" == longer.reason
     assert longer.steps > 10
+
+
+def test_who_turns_to_something_else_is_not_waited_for(examined: Callable[..., Outcome]) -> None:
+    """The steps were made, no validation came, and the script makes no step any more: it is ended by the wait for one, and what a pass in
+    progress may take, not by the seconds that training may last.
+    """
+    gone = SCRIPT.format(before="", after="if epoch: [None for _ in iter(int, 1)]")
+
+    end = examined(gone, Limits(steps=40, seconds=300.0, grace=0.3, wait=0.3, timeout=120)).end
+
+    assert ("steps", 50) == (end.reason, end.steps)

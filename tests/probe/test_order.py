@@ -53,4 +53,4 @@ def test_attention_knows_the_order_that_it_is_told(why: str, forward: Callable[[
     root = forward().sum().grad_fn
     assert root is not None
 
-    assert known == _knows_place(graph.read(root), []), why
+    assert known == _knows_place(graph.read(graph.walk_from(root)), []), why

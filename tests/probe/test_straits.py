@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nndoctor.probe import straits
+from nndoctor.probe.graph import walk_from
 
 X = torch.ones(5, 6)
 IDS = torch.arange(5)
@@ -38,7 +39,7 @@ def test_a_narrow_layer_is_told_with_what_leads_around_it(why: str, forward: Cal
     root = forward().sum().grad_fn
     assert root is not None
 
-    assert found == [(n.values, n.around) for n in straits.read(root).narrow], why
+    assert found == [(n.values, n.around) for n in straits.read(walk_from(root)).narrow], why
 
 
 def test_rows_that_are_multiplied_are_told_with_their_width() -> None:
@@ -46,7 +47,7 @@ def test_rows_that_are_multiplied_are_told_with_their_width() -> None:
 
     def widths(made: Tensor) -> list[int]:
         assert made.grad_fn is not None
-        return straits.read(made.sum().grad_fn).factors
+        return straits.read(walk_from(made.sum().grad_fn)).factors
 
     assert [1, 1] == widths(people(IDS) * things(IDS))
     assert [3, 3] == widths(torch.bmm(level(IDS)[:, None, :], level(IDS)[:, :, None]))

@@ -239,7 +239,7 @@ class Points:
 
     def _around_backward(self, tensor: Tensor, call: Callable[[Tensor], Any]) -> Any:
         if self._changes and not self.world.rates and not self.world.leaves and tensor.grad_fn is not None:
-            self.world.leaves = graph.read(tensor.grad_fn).leaves
+            self.world.leaves = graph.read(graph.walk_from(tensor.grad_fn)).leaves
         with torch._C.DisableTorchFunction():
             for made in self._made:
                 tensor = made.before_backward(tensor)
