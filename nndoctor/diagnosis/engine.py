@@ -31,6 +31,8 @@ _ENOUGH_STEPS = 8
 # given confidence on a suspicion is worth a trial, though not worth telling.
 _LITTLE, _LONG = 0.3, 100
 _WORTH_A_DOUBT = 0.15
+# A script that is over, and has missed so much of what a closed-form learner finds, is worth trials though nothing is suspected.
+_MISSED = 0.4
 _WELL = 0.5  # of what there is to learn, on validation rows: no run that fails
 
 
@@ -56,7 +58,8 @@ def diagnose(recording: Recording, options: DiagnosisOptions | None = None) -> D
     failing = _failing(view, symptoms) and not options.select and not options.ignore
     verdict = _verdict(view, suspects, failing)
     hidden = _hidden(ranked, suspects, view)
-    doubtful = verdict == "healthy" and _is_slow(view) and any(s.cause.cures for s in [*suspects, *hidden] if is_worth_a_doubt(s))
+    doubted = any(s.cause.cures for s in [*suspects, *hidden] if is_worth_a_doubt(s)) or falls_short(view)
+    doubtful = verdict == "healthy" and _is_slow(view) and doubted
     return Diagnosis(
         verdict=verdict,
         suspects=suspects if verdict != "inconclusive" else [],
@@ -112,9 +115,17 @@ def is_worth_a_doubt(suspect: Suspect) -> bool:
     return shipped().unfitted(suspect.confidence) >= _WORTH_A_DOUBT
 
 
+def falls_short(view: View) -> bool:
+    """Whether the whole training left far more unlearnt than what it is suspected of, if of anything, explains."""
+    end = view.recording.end
+    return view.missed > _MISSED and end is not None and end.reason == "finished"
+
+
 def _is_slow(view: View) -> bool:
-    """Whether little was learnt of what there is to learn, where that is known."""
-    return view.skill is not None and view.learns < _LITTLE and view.steps >= _LONG
+    """Whether little was learnt, or far less than a closed-form learner finds, where that is known."""
+    if view.skill is None or view.steps < _LONG:
+        return False
+    return max(view.learns, view.validation_skill or 0.0) < _LITTLE or view.missed > _LITTLE
 
 
 def _tell(ranked: list[Scored], view: View, symptoms: list[Symptom]) -> list[Suspect]:

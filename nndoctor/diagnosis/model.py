@@ -105,7 +105,7 @@ class Diagnosis:
     recording: Recording
     hidden: list[Suspect] = field(default_factory=list)  # considered and not told, ranked
     failing: bool = False  # the run plainly learns nothing although there is something to learn
-    doubtful: bool = False  # called healthy, though it hardly learns and something is suspected, too little to be told
+    doubtful: bool = False  # called healthy, though it learns little, and something is suspected too little to be told, or much was missed
     caution: str = ""  # what speaks against a run that is called healthy because no known fault was found
     trials: list[Trial] = field(default_factory=list)  # all that were made, in order
     silenced: list[Suspect] = field(default_factory=list)  # would be told, but for a comment on the user's line

@@ -9,7 +9,8 @@
 4. Where even that finds nothing and the run plainly fails, controls split the causes into families: one batch repeated
    (who cannot memorise it has a fault in structure, loss or step), labels shuffled and inputs zeroed (where that is no
    worse, the labels carry no signal, or the model ignores its input).
-5. Of a run that is called healthy, though it hardly learns, what is suspected a little is tried, and nothing else.
+5. Of a run that is called healthy, though it hardly learns, or far less than a closed-form learner, what is suspected a
+   little is tried; and the changes that mend most runs, where the script has come to its end like that.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nndoctor.diagnosis.calibration import shipped
-from nndoctor.diagnosis.engine import is_worth_a_doubt
+from nndoctor.diagnosis.engine import falls_short, is_worth_a_doubt
 from nndoctor.diagnosis.model import Diagnosis, Suspect, Trial
 from nndoctor.knowledge.model import Cause
 from nndoctor.probe.changes.names import Change, parse
@@ -61,7 +62,8 @@ def orders(diagnosis: Diagnosis, causes: Mapping[str, Cause], made: Sequence[Tri
     if confirmed:
         return [o for o in first + _rivals(confirmed, diagnosis, causes, made) if _could_win(o, confirmed)]
     if diagnosis.doubtful:
-        return _cures([s for s in [*diagnosis.suspects, *diagnosis.hidden] if is_worth_a_doubt(s)], made, diagnosis.recording)
+        suspected = _cures([s for s in [*diagnosis.suspects, *diagnosis.hidden] if is_worth_a_doubt(s)], made, diagnosis.recording)
+        return suspected or (_generic(causes, made, diagnosis.recording) if falls_short(View(diagnosis.recording)) else [])
     if first or (not told and not diagnosis.failing) or any(_stands(s, made) for s in told) or View(diagnosis.recording).learns >= _LEARNS:
         return first
     lesser = [s for s in diagnosis.suspects if s.severity == "note"] + diagnosis.hidden

@@ -369,6 +369,19 @@ def test_a_run_that_hardly_learns_is_doubtful_where_something_is_suspected(pages
     assert (False, []) == (diagnose(fine).doubtful, diagnose(fine).hidden)
 
 
+@pytest.mark.parametrize(("accuracy", "reason", "doubtful"), [(0.45, "finished", True), (0.45, "steps", False), (0.7, "finished", False)])
+def test_a_script_that_ends_far_below_a_closed_form_learner_is_doubtful(pages: Callable[..., None], accuracy: float, reason: str, doubtful: bool) -> None:
+    """Though nothing is suspected: it missed what is there. One that the watch cut short may yet come to it."""
+    pages(cause("no", prior=-9.0, still_falling=0.1))
+    r = healthy(geometric(2.3, 1.4), accuracy=accuracy)
+    assert r.end is not None
+    r.evaluations, r.end = [], dataclasses.replace(r.end, reason=reason)
+
+    d = diagnose(r)
+
+    assert ("healthy", doubtful) == (d.verdict, d.doubtful)
+
+
 def test_a_run_that_learns_nothing_is_not_healthy_for_want_of_a_suspect(pages: Callable[..., None]) -> None:
     """It is said that something is wrong and that nobody knows what; not to a user who left causes out."""
     pages(cause("no", prior=-9.0, loss_flat=1.0))

@@ -67,9 +67,21 @@ def test_a_doubtful_run_is_tried_for_what_it_is_suspected_of() -> None:
     assert ("sick", "lr-too-high", "confirmed") == (found.verdict, found.suspects[0].cause.id, found.suspects[0].trial.outcome if found.suspects[0].trial else "")
     assert "lr*0.1" in asked
 
+    doubted.recording.references = []  # nobody knows what there is to learn
     nothing, asked = tried(doubted, {})
     assert ("healthy", ["It learns, slowly."]) == (nothing.verdict, nothing.reasons)
     assert asked and "lr*10" not in asked
+
+
+@pytest.mark.parametrize(("reason", "expected"), [("finished", "lr-too-low"), ("steps", "")])
+def test_a_script_that_ends_far_below_what_is_there_is_tried_without_a_suspect(reason: str, expected: str) -> None:
+    """Of one that was cut short by the watch nobody knows what it would have come to."""
+    below = replace(sick(accuracy=0.4, failing=False), verdict="healthy", doubtful=True, reasons=["It learns, slowly."], recording=run(0.4, reason=reason))
+
+    found, asked = tried(below, {"lr*10": 0.95})
+
+    assert expected == next((s.cause.id for s in found.suspects), "")
+    assert bool(expected) == bool(asked)
 
 
 def test_the_leading_suspect_is_tried_until_a_cure_works() -> None:
