@@ -27,9 +27,9 @@ from torch.optim import optimizer as optim_module
 from nndoctor.probe.compiled import Uncompiled
 from nndoctor.probe.depth import deeper
 from nndoctor.probe.identity import IdentityTable
-from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.patches import Patches
 from nndoctor.probe.session import Session
+from nndoctor.probe.tasks import FUNCTIONS
 from nndoctor.probe.values import is_transformed
 from nndoctor.probe.warned import moved
 from nndoctor.probe.where import calling_user_frame, place_of, set_start, user_frame, user_place

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from nndoctor.probe.loss import Quality
+from nndoctor.probe.targets import Quality
 from nndoctor.record.model import Step
 
 if TYPE_CHECKING:

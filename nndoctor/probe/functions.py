@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, handle_torch_function
 
-from nndoctor.probe.loss import FUNCTIONS
+from nndoctor.probe.tasks import FUNCTIONS
 
 Listener = Callable[[str, tuple[Any, ...], dict[str, Any], Any], None]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nndoctor.probe import stats
 from nndoctor.probe.depth import deeper
-from nndoctor.probe.loss import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, SYMMETRIC
+from nndoctor.probe.tasks import BINARY_LOSSES, CLASS_LOSSES, REAL_LOSSES, SYMMETRIC
 from nndoctor.probe.where import user_place
 from nndoctor.record.model import Place
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from nndoctor.probe.identity import IdentityTable
-from nndoctor.probe.loss import Quality
 from nndoctor.probe.registry import group_settings
+from nndoctor.probe.targets import Quality
 from nndoctor.record.model import SettingChange, Step
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from nndoctor.probe import graph, stats, straits
-from nndoctor.probe.loss import LossWatch, Rows
+from nndoctor.probe.loss import LossWatch
 from nndoctor.probe.registry import Registry
+from nndoctor.probe.targets import Rows
 from nndoctor.record.model import Graph, LossInfo, ParameterInfo, Place, Strait, Stretch
 
 _FORMS = (

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from nndoctor.probe import stats
-from nndoctor.probe.loss import Quality
 from nndoctor.probe.registry import Registry
+from nndoctor.probe.targets import Quality
 from nndoctor.probe.where import user_place
 from nndoctor.record.model import ParameterSample, Place, Sample
 

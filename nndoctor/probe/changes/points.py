@@ -21,8 +21,8 @@ from nndoctor.probe.changes.base import Intervention, Key
 from nndoctor.probe.changes.catalogue import make
 from nndoctor.probe.changes.names import Change
 from nndoctor.probe.identity import IdentityTable
-from nndoctor.probe.loss import FUNCTIONS
 from nndoctor.probe.patches import Patches
+from nndoctor.probe.tasks import FUNCTIONS
 from nndoctor.probe.where import user_frame
 
 
