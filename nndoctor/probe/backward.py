@@ -38,6 +38,7 @@ class BackwardWatch:
         self._unstepped: list[Step] = []
         self._compared = False  # without an optimiser: weights were copied at the last backward call
         self._graphs_until = _GRAPHS
+        self._stepped_within = False  # the backward call that goes on is that of a step which was made
         self.quality = Quality()  # of the call that was held back last: its weights move after it
 
     @contextmanager
@@ -61,7 +62,10 @@ class BackwardWatch:
         if s.off:  # from here on
             return
         s.backwards += 1
-        self.made.calls += 1
+        if self._stepped_within:  # by a hook, as soon as the gradient was there: the step has counted this call
+            self._stepped_within = False
+        else:
+            self.made.calls += 1
         if not s.registry.optimizers:
             s.attempt(s.gradients.remember_versions)
         if self._compared:
@@ -152,6 +156,9 @@ class BackwardWatch:
         """An optimiser has stepped: what it stepped on. No backward call need stand for a step any more."""
         made, self.made = self.made, Made()
         self._unstepped = []
+        if self._session.in_backward:
+            made.calls += 1
+            self._stepped_within = True
         return made
 
     def expect_graphs(self) -> None:

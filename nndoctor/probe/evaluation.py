@@ -209,16 +209,22 @@ def _copy(classes: Tensor) -> Tensor:
 
 def _count_classes(now: _Pass, ignored: int) -> None:
     """What was predicted, and what was right. Of two sides of a comparison that is known to be neither, the labels are the more various."""
+    pairs = [(stats.array(guess), stats.array(target)) for guess, target in now.sides]
+    if now.known:
+        pairs = [(guess[target != ignored], target[target != ignored]) for guess, target in pairs]
     sides: tuple[dict[str, int], dict[str, int]] = {}, {}
-    for pair in now.sides:
-        guess, target = map(stats.array, pair)
-        kept = target != ignored if now.known else slice(None)
-        stats.tally(sides[0], guess[kept])
-        stats.tally(sides[1], target[kept])
+    for pair in pairs:
+        for counts, classes in zip(sides, pair, strict=True):
+            stats.tally(counts, classes)
     if now.known:
         now.record.predicted, now.record.labels = sides
     else:
         now.record.labels = min(sides, key=lambda counts: max(counts.values(), default=0))
+    right: dict[str, int] = {}
+    for guess, target in pairs:
+        stats.tally(right, target[guess == target])  # the same from either side
+    if now.record.labels:
+        now.record.balanced = sum(right.get(c, 0) / n for c, n in now.record.labels.items()) / len(now.record.labels)
 
 
 def _mean(parts: list[tuple[Tensor, int]]) -> float:

@@ -39,7 +39,9 @@ _SETTINGS = (
     "num_embeddings", "embedding_dim", "padding_idx", "input_size", "hidden_size", "num_layers", "batch_first", "bias",
     "num_features", "normalized_shape", "affine", "track_running_stats", "negative_slope", "num_heads", "dropout", "norm_first",
 )  # fmt: skip
-_MOST_MODELS, _MOST_MODULES, _MOST_PARAMETERS, _MOST_OPTIMIZERS = 40, 3000, 3000, 24
+# Type, line and training of an optimiser.
+_Kind = tuple[str, Place | None, int]
+_MOST_MODELS, _MOST_MODULES, _MOST_PARAMETERS, _MOST_OPTIMIZERS = 40, 3000, 3000, 400
 
 
 @dataclass
@@ -60,6 +62,7 @@ class OptimizerState:
     """What the probe keeps of an optimiser: its index and its parameters, by group."""
 
     index: int
+    kind: _Kind
     parameters: list[weakref.ref[Tensor]] = field(default_factory=list)
     indices: list[int] = field(default_factory=list)
     settings: list[dict[str, Any]] = field(default_factory=list)
@@ -78,7 +81,8 @@ class Registry:
         self.optimizers: IdentityTable[torch.optim.Optimizer, OptimizerState] = IdentityTable()
         self.built: IdentityTable[Any, Place | None] = IdentityTable()  # modules, optimisers
         self.training = 1  # of the script: a line may build the optimisers of several
-        self._optimizer_kinds: dict[tuple[str, Place | None, int], int] = {}
+        self._optimizer_kinds: dict[_Kind, int] = {}  # the latest of each
+        self._optimizer_count = 0
         self._given: IdentityTable[Tensor, None] = IdentityTable()  # leaves that a model was called with
         self.has_optimizer = False  # one was built
         self.strays: set[int] = set()
@@ -227,11 +231,12 @@ class Registry:
             return state
         place = self.built.get(optimizer)
         kind = (type(optimizer).__name__, place, self.training)
-        known = self._optimizer_kinds.get(kind) if place is not None else None
-        state = OptimizerState(len(self._optimizer_kinds) if known is None else known)
+        known = self._known_optimizer(optimizer, kind) if place is not None else None
+        state = OptimizerState(self._optimizer_count if known is None else known, kind)
         self.optimizers[optimizer] = state
         self._hold(optimizer, state)
-        if known is None and len(self._optimizer_kinds) < _MOST_OPTIMIZERS:
+        if known is None and self._optimizer_count < _MOST_OPTIMIZERS:
+            self._optimizer_count += 1
             self._optimizer_kinds[kind] = state.index
             groups, start = [], 0
             for g, settings in zip(optimizer.param_groups, state.settings, strict=True):
@@ -241,12 +246,23 @@ class Registry:
             self._emit(OptimizerInfo(state.index, kind[0], groups, place))
         return state
 
+    def _known_optimizer(self, optimizer: torch.optim.Optimizer, kind: _Kind) -> int | None:
+        """Index of the one that was built before on the same line; None where that one is still there and holds other parameters,
+        as where each model of a list, or each tensor, has its own.
+        """
+        mine = {id(p) for g in optimizer.param_groups for p in g["params"]}
+        before = [s for _, s in self.optimizers.items() if s.kind == kind]
+        same = next((s.index for s in before if mine & {id(p) for p in self.alive(s.parameters)}), None)
+        if same is not None or (before and self._optimizer_count < _MOST_OPTIMIZERS):
+            return same
+        return self._optimizer_kinds.get(kind)
+
     def idle_optimizers(self) -> None:
         """Write the optimisers that were built and never stepped."""
         for thing, place in self.built.items():
-            if isinstance(thing, torch.optim.Optimizer) and thing not in self.optimizers and len(self._optimizer_kinds) < _MOST_OPTIMIZERS:
-                state = OptimizerState(len(self._optimizer_kinds))
-                self._optimizer_kinds[(type(thing).__name__, place, self.training)] = state.index
+            if isinstance(thing, torch.optim.Optimizer) and thing not in self.optimizers and self._optimizer_count < _MOST_OPTIMIZERS:
+                state = OptimizerState(self._optimizer_count, (type(thing).__name__, place, self.training))
+                self._optimizer_count += 1
                 self._hold(thing, state)
                 groups = [OptimizerGroup(s, []) for s in state.settings]
                 for group, g in zip(groups, thing.param_groups, strict=True):

@@ -27,6 +27,7 @@ class Evaluation:
     predicted: dict[str, int] = field(default_factory=dict)  # classes, where it is known which side of a comparison that is
     labels: dict[str, int] = field(default_factory=dict)  # classes that were right
     place: Place | None = None
+    balanced: float | None = None  # accuracy in which every class counts the same
 
 
 @dataclass

@@ -34,6 +34,7 @@ _ABOVE_ZERO = frozenset({
 })  # fmt: skip
 _OF_SHARES = frozenset({"LogSoftmax", "LogSigmoid"})  # never above zero
 _LOGARITHMS = frozenset({"LogSoftmax", "LogSigmoid", "Log", "Logsumexp"})
+_UNKNOWN = "by-hand:other"  # of which nobody knows where it is meant to go
 _WRITTEN_OUT = "x - log(sum(exp(x)))"
 _FARTHER = 3  # times where it began, for weighted log-probabilities: what is paid by chance varies by less
 # What leaves the sign of its input as it is.
@@ -99,9 +100,15 @@ def flat_operation(view: View) -> Symptom | None:
 
 
 def maximises(view: View) -> Symptom | None:
-    """maximize=True in a group that steps, of an objective that is no likelihood: that is meant to rise, and so is what a policy earns."""
+    """maximize=True in a group that steps, of what is no likelihood, nothing that a policy earns, and no overlap: these are meant to rise.
+    So may be whatever no loss function made and lies below zero.
+    """
     o = _climber(view)
     if o is None or (_likelihood(view) or _likelihood(view, weighted=True)) is not None:
+        return None
+    unknown = view.main_loss is None or view.main_loss.function == _UNKNOWN
+    overlap = _overlap(view)
+    if (unknown and len(view.finite) and view.finite.min() < 0) or (overlap is not None and not overlap.turned):
         return None
     return Symptom("maximises", f"{o.type} was built with maximize=True: it climbs the loss.", 1, 0, 1.0, "", o.place)
 

@@ -36,6 +36,7 @@ _MANY = 64  # samples of which one or two are few
 _PATIENT = 100  # steps
 _CUT = 0.2  # of the largest rate
 _FEWEST_TO_FALL = 4  # steps
+_LEAST_REST = 0.05  # of a change, that is not told from nothing
 _LARGE = 500  # samples that are worth several batches
 
 
@@ -198,17 +199,29 @@ def rate_cut_falling(view: View) -> Symptom | None:
 def decay_dominates(view: View) -> Symptom | None:
     """Coupled or decoupled, decay of this size wins over the loss."""
     limit = view.thresholds.get("decay-dominates", 2.0)
-    decays = {i: float(g.settings.get("weight_decay") or 0.0) for o in view.recording.optimizers for g in o.groups for i in g.parameters}
-    indices = {p.index for p in view.weights()} & {i for i, d in decays.items() if d > 0}
-    ratios = [decays[x.parameter] * x.weight / x.gradient for s in view.samples for x in s.parameters if x.parameter in indices and x.gradient]
-    if len(ratios) < 6 or max(decays.values()) < 0.02:
+    weights = {p.index for p in view.weights()}
+    groups = [(o, k, g, d) for o in view.recording.optimizers for k, g in enumerate(o.groups) if (d := float(g.settings.get("weight_decay") or 0.0)) > 0]
+    largest = max((d for *_, d in groups), default=0.0)
+    ratios: list[float] = []
+    for optimizer, k, group, decay in groups:
+        mine, apart = weights & set(group.parameters), optimizer.type == "AdamW" or group.settings.get("decoupled_weight_decay")
+        for sample in view.samples:
+            # Decay that is added to the gradient meets it there; decay that is taken from the weights meets the step.
+            rate = view.settings_at(optimizer.index, k, sample.step, "lr") if apart else None
+            looks = [x for x in sample.parameters if x.parameter in mine and x.gradient]
+            ratios += [_beside_the_step(rate * decay * x.weight, x.update) if isinstance(rate, (int, float)) else decay * x.weight / (x.gradient or 1.0) for x in looks]
+    if len(ratios) < 6 or largest < 0.02:
         return None
     value = float(np.median(ratios))
     if not math.isfinite(value) or value < limit:
         return None
-    optimizer = view.recording.optimizers[0]
-    text = f"Weight decay {max(decays.values()):.3g} pulls on the weights {value:.1f} times as hard as the loss does."
-    return Symptom("decay-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "", optimizer.place)
+    text = f"Weight decay {largest:.3g} pulls on the weights {value:.1f} times as hard as the loss does."
+    return Symptom("decay-dominates", text, value, limit, min(1.0, 0.5 + 0.5 * math.log10(value / limit)), "", view.recording.optimizers[0].place)
+
+
+def _beside_the_step(pull: float, update: float | None) -> float:
+    """What decay takes from a weight, over the rest of its change, which the loss makes."""
+    return pull / math.sqrt(max(update**2 - pull**2, (_LEAST_REST * update) ** 2)) if update else 0.0
 
 
 def epsilon_dominates(view: View) -> Symptom | None:

@@ -21,6 +21,7 @@ HARDLY_NEW = 0.02  # share of new rows at which the training set counts as seen 
 _DEEP = 100.0  # multiples of its beginning below zero: no loss that has a floor
 _MOST_SETS = 3  # that a script validates on in turn; more sizes are one set, counted in pieces
 _FEW_ROWS = 30  # whose accuracy is mostly luck
+_DRAWN = 0.15  # of all rows, by which a class has another share in training than in validation: it is drawn more often, or less
 _CALLS = 4  # of a model for a backward call: more than those of a pair or a triple, and it is a cell
 NORM_TYPES = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
 
@@ -176,11 +177,20 @@ class View(LoopView):
     def validation_skills(self) -> list[float]:
         """`skill` of each validation pass whose score is known."""
         if self.is_classification:
-            return [s for e in self.evaluations if (s := beyond_chance(e.accuracy, largest_share(e.labels) if e.labels else self.chance)) is not None]
+            return [s for e in self.evaluations if (s := self._score(e)) is not None]
         found = [e.r2 for e in self.evaluations if e.r2 is not None]
         if found or not self.squares or not self.constant:
             return found
         return [1.0 - float(loss) / self.constant for loss in self.validation[:, 1]]
+
+    def _score(self, e: Evaluation) -> float | None:
+        """`skill` of a pass over classes. Where training weighs them, or draws some more often, it is the score in which all count the same."""
+        if e.balanced is not None and self.labels is not None and e.labels:
+            counts, usual = self.labels.counts, max(e.labels, key=lambda c: e.labels[c])
+            drawn = abs(e.labels[usual] / sum(e.labels.values()) - counts.get(usual, 0) / max(sum(counts.values()), 1))
+            if self._fair is not None or drawn > _DRAWN:
+                return beyond_chance(e.balanced, 1.0 / len(e.labels)) if len(e.labels) > 1 else None
+        return beyond_chance(e.accuracy, largest_share(e.labels) if e.labels else self.chance)
 
     def sample_skill(self, sample: Sample) -> float | None:
         """`skill` of the training batch of one look."""

@@ -22,6 +22,7 @@ from tests.symptoms.build import (
     lacks,
     links,
     regression,
+    steps,
     symptom_of,
 )
 
@@ -51,6 +52,23 @@ def test_an_optimiser_that_descends() -> None:
 
     assert lacks(r, "maximises")
     assert lacks(healthy(), "maximises")
+
+
+def test_what_no_loss_function_made_may_be_climbed_below_zero() -> None:
+    """The likelihood of a flow is a sum of many things. Above zero it is taken for a loss, as is what a loss function made anywhere;
+    an overlap is there to be raised.
+    """
+    climbing = healthy([-3.0 + i / 100 for i in range(100)])
+    climbing.optimizers[0].groups[0].settings["maximize"] = True
+    assert "maximises" == symptom_of(climbing, "maximises").name
+
+    climbing.losses[0].function = "by-hand:other"
+    assert lacks(climbing, "maximises")
+    climbing.steps = steps([3.0 + i / 100 for i in range(100)])
+    assert "maximises" == symptom_of(climbing, "maximises").name
+    shared = overlapping("Mean", *DICE, "Sigmoid")
+    shared.optimizers[0].groups[0].settings["maximize"] = True
+    assert lacks(shared, "maximises")
 
 
 def test_log_probabilities_without_a_minus() -> None:

@@ -263,6 +263,25 @@ def test_usual_decay_does_not_dominate() -> None:
     assert lacks(decayed(0.0, 0.5), "decay-dominates")
 
 
+def test_decay_that_is_taken_from_the_weights_meets_the_step() -> None:
+    """Under AdamW the gradient's size says nothing: of a change of norm 0.5 at rate 1 a decay of 0.1 makes 0.4, and the loss 0.3; one of
+    0.12 nearly all. At a tenth of the rate it is a tenth of that.
+    """
+
+    def apart(weight_decay: float, rate: float) -> Recording:
+        r = decayed(weight_decay, 1e-4)
+        r.optimizers[0].type = "AdamW"
+        r.optimizers[0].groups[0].settings["lr"] = rate
+        for sample in r.samples:
+            change(sample.parameters, update=0.5)
+        return r
+
+    assert lacks(apart(0.1, 1.0), "decay-dominates")
+    assert 1.333 == pytest.approx(symptom_of(apart(0.1, 1.0), "decay-dominates", limit=1).value, rel=1e-3)
+    assert symptom_of(apart(0.12, 1.0), "decay-dominates").value > 3
+    assert lacks(apart(0.12, 0.1), "decay-dominates")
+
+
 # --- dropout-strong -----------------------------------------------------------------------------------------------
 
 
