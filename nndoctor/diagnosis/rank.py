@@ -19,7 +19,9 @@ After trials (`after_trials`), which outweigh all this:
 7. A refuted suspect sinks below all that were not refuted, and is no more than a note once another one is confirmed or
    the run learns all the same. One that rests on a fact keeps its severity: the fact is still there.
 8. A trial that was not possible says nothing.
-9. Where nothing was confirmed, a run that memorises one batch speaks for data and optimisation, and one that cannot
+9. A cure that leaves more than half unlearnt has mended something, and not all: a suspect that rests on a fact, is sure,
+   and could not be tried, stays before it.
+10. Where nothing was confirmed, a run that memorises one batch speaks for data and optimisation, and one that cannot
    for model, loss and loop, by a factor of two in the odds.
 """
 
@@ -42,6 +44,7 @@ _SURE = 0.7
 _CONFIRMED, _REFUTED = 0.97, 0.3  # a confirmed suspect's least confidence; what a refuted one keeps of its own
 _MEMORISED = 0.9  # of what there is to learn in one batch
 _MATCHED = 0.1  # of what there is to learn: two cures that differ by less do equally well
+_HALF = 0.5  # of what there is to learn
 _MODES = ("evaluation=", "mode=", "norm=")
 # Share of a symptom's weight that a weaker cause loses to a stronger one which explains the symptom as well.
 _SHARED = 0.5
@@ -105,7 +108,7 @@ def rank(scored: list[Scored]) -> list[Scored]:
 
 
 def after_trials(diagnosis: Diagnosis, trials: list[Trial], causes: Mapping[str, Cause]) -> Diagnosis:
-    """The diagnosis with its suspects ranked by rules 6 to 8."""
+    """The diagnosis with its suspects ranked by rules 6 to 10."""
     best = {cause: _best([t for t in trials if t.cause == cause]) for cause in {t.cause for t in trials if t.cause}}
     known = {s.cause.id: s for s in [*diagnosis.hidden, *diagnosis.suspects]}
     told = [s.cause.id for s in diagnosis.suspects]
@@ -116,6 +119,9 @@ def after_trials(diagnosis: Diagnosis, trials: list[Trial], causes: Mapping[str,
     rest = [_as_tried(known[c], best.get(c), bool(confirmed), diagnosis) for c in told if c not in {s.cause.id for s in first}]
     if not first:
         rest = _by_family(rest, trials)
+    elif confirmed[0].reached < _HALF:
+        first = _behind_facts(first, rest)
+        rest = [s for s in rest if s not in first]
     rest.sort(key=lambda s: (s.severity == "note", s.trial is not None and s.trial.outcome == "refuted"))
     suspects = first + rest
     serious = any(s.severity != "note" for s in suspects)
@@ -126,8 +132,17 @@ def after_trials(diagnosis: Diagnosis, trials: list[Trial], causes: Mapping[str,
     return dataclasses.replace(diagnosis, suspects=suspects, verdict=verdict, reasons=reasons, trials=trials, caution=diagnosis.caution if verdict == "healthy" else "")
 
 
+def _behind_facts(confirmed: list[Suspect], others: list[Suspect]) -> list[Suspect]:
+    """Rule 9: the sure ones, and then those that were confirmed, as their consequences."""
+    untried = [s for s in others if s.severity != "note" and (s.trial is None or not s.trial.possible)]
+    sure = [s for s in untried if shipped().unfitted(s.confidence) >= _SURE and any(e.name in FACTS for e in s.evidence)]
+    if not sure:
+        return confirmed
+    return sure + [dataclasses.replace(s, confidence=min(s.confidence, sure[-1].confidence), consequence_of=sure[0].cause.id) for s in confirmed]
+
+
 def _by_family(suspects: list[Suspect], trials: list[Trial]) -> list[Suspect]:
-    """Rule 9."""
+    """Rule 10."""
     control = next((t for t in trials if t.spelling == "one-batch=repeated" and t.possible), None)
     if control is None:
         return suspects

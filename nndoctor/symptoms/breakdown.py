@@ -17,6 +17,7 @@ INFO = (
 # Infinite, or infinitely steep, somewhere in the reach of ordinary numbers.
 _STEEP = frozenset({"Log", "Log2", "Log10", "Sqrt", "Rsqrt", "Reciprocal", "Div", "Exp", "Exp2", "Norm", "LinalgVectorNorm", "Acos", "Asin", "Acosh", "Atanh", "Xlogy"})
 _CALM = 10.0  # times the first loss, or the constant's
+_CALLS = 12  # of one layer in a forward, that show where it goes
 _FIRST_SITES = 3
 
 
@@ -91,7 +92,9 @@ def steep_loss(view: View) -> Symptom | None:
 
 
 def signal_grows(view: View) -> Symptom | None:
-    """From the first layers' outputs to the largest, in the first look; the sizes of inputs cancel out."""
+    """From the first layers' outputs to the largest, in the first look; the sizes of inputs cancel out. Where something broke, a layer
+    that is called again and again need not have come as far, as its first calls alone are looked at.
+    """
     limit = view.thresholds.get("signal-grows", 100.0)
     order = _layers(view)
     first = min((a.step for a in view.recording.activations), default=None)
@@ -101,10 +104,24 @@ def signal_grows(view: View) -> Symptom | None:
         return None
     start = max((x for x, _ in sizes[:_FIRST_SITES] if math.isfinite(x)), default=0.0)
     largest, name = max(((x if math.isfinite(x) else math.inf, n) for x, n in sizes), key=lambda pair: pair[0])
-    if start <= 0 or not largest / start >= limit:
+    if start > 0 and largest / start >= limit:
+        text = f"In the first forward the signal grows from {start:.3g} in the first layers to {largest:.3g} in {name}."
+        return Symptom("signal-grows", text, largest / start, limit, min(1.0, 0.6 + 0.2 * math.log10(min(largest / start, 1e12) / limit)), name, order[name].place)
+    name, calls = max(_by_call(sizes).items(), key=lambda pair: len(pair[1]), default=("", []))
+    limit **= 1 / 3
+    steadily = len(calls) >= _CALLS and all(b > a for a, b in zip(calls, calls[1:], strict=False))
+    if not steadily or not calls[-1] / calls[0] >= limit or _first_break(view) is None:
         return None
-    text = f"In the first forward the signal grows from {start:.3g} in the first layers to {largest:.3g} in {name}."
-    return Symptom("signal-grows", text, largest / start, limit, min(1.0, 0.6 + 0.2 * math.log10(min(largest / start, 1e12) / limit)), name, order[name].place)
+    text = f"In the first forward the output of {name} grows from call to call, from {calls[0]:.3g} to {calls[-1]:.3g} in the {len(calls)} calls that were looked at."
+    return Symptom("signal-grows", text, calls[-1] / calls[0], limit, min(1.0, 0.6 + 0.2 * math.log10(calls[-1] / calls[0] / limit)), name, order[name].place)
+
+
+def _by_call(sizes: list[tuple[float, str]]) -> dict[str, list[float]]:
+    """Sizes of a site's outputs by its calls, in their order; of the last layer that is called most, where several are called as often."""
+    found: dict[str, list[float]] = {}
+    for size, site in reversed(sizes):
+        found.setdefault(site.split("#")[0], []).insert(0, size)
+    return found
 
 
 def recurrent(view: View) -> Symptom | None:

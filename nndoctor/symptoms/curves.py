@@ -31,6 +31,10 @@ INFO = (
         "Loss over its lower quartile; the mean of 16 normal errors squared stays below three of them. Steps in a row must not agree (correlation of their log losses below 0.2): weights that were thrown off stay off for some steps.",
     ),
     SymptomInfo("loss-jumps", "curves", "Early in the run the loss rose far above its first value.", 3.0, "Largest loss over the first; a healthy start rises by tens of per cent at most."),
+    SymptomInfo(
+        "learning-undone", "curves", "The training loss had come down, and rises again to the end.", 0.3,
+        "Share of what it had come down that is lost again, and at least a third of its lowest level; of 540 sound runs two lose so much, one by a spike and one that has no labels.",
+    ),
     SymptomInfo("loss-crawls", "curves", "The loss falls steadily, but at this pace learning would take many times the probe.", 0.05, "Share of the way learnt in the whole probe."),
     SymptomInfo("still-falling", "curves", "The loss was still falling when watching ended.", 0.02, "Share of its level lost over the last fifth of the steps, beyond its noise."),
     SymptomInfo("learns", "curves", "The run learns: most of what a constant prediction leaves is explained.", 0.3, "Share explained; strength grows with it."),
@@ -153,6 +157,26 @@ def loss_jumps(view: View) -> Symptom | None:
         return None
     strength = min(1.0, math.log(peak / base) / math.log(100)) * (1.0 if view.comparable or peak > 1000 * base else 0.3)
     return Symptom("loss-jumps", f"The loss rose from {view.first:.4g} to {peak:.4g} by {view.unit} {int(head.argmax()) + 1}.", peak / base, limit, strength)
+
+
+def learning_undone(view: View) -> Symptom | None:
+    """From the lowest of fifteen stretches to the last two, beyond the noise of each."""
+    limit = view.thresholds.get("learning-undone", 0.3)
+    x = view.finite
+    if len(x) < 40 or len(x) < len(view.losses) or view.judge is not None or view.main_loss is None or view.last is None or view.last <= 0:
+        return None
+    k = max(5, len(x) // 15)
+    stretches = [x[i : i + k] for i in range(0, len(x) - k + 1, k)]
+    means = np.array([s.mean() for s in stretches])
+    errors = np.array([s.std() for s in stretches]) / math.sqrt(k)
+    low, end = int(means.argmin()), float(means[-2:].mean())
+    fell, rose = float(means[0] - means[low]), end - float(means[low])
+    if not 0 < low < len(means) - 2 or means[low] < 0 or fell <= 0.1 * means[0]:
+        return None
+    if rose <= 3 * math.hypot(errors[low], errors[-2:].max()) or rose < means[low] / 3 or not rose / fell >= limit:
+        return None
+    text = f"The loss had come down from {means[0]:.4g} to {means[low]:.4g} by {view.unit} {low * k + k}, and has risen to {end:.4g} since."
+    return Symptom("learning-undone", text, rose / fell, limit, float(np.clip(0.5 + rose / fell / 2, 0.5, 1.0)), "loss")
 
 
 def loss_crawls(view: View) -> Symptom | None:
@@ -293,8 +317,8 @@ def _falls_since(view: View, step: int) -> bool:
 
 
 DETECTORS = (
-    loss_by_batch, loss_nonfinite, loss_diverged, loss_unbounded, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, loss_crawls,
-    still_falling, learns, mastered, high_first_loss, below_reference, memorises, validation_rises,
+    loss_by_batch, loss_nonfinite, loss_diverged, loss_unbounded, no_better_than_constant, loss_flat, loss_oscillates, loss_jumps, learning_undone,
+    loss_crawls, still_falling, learns, mastered, high_first_loss, below_reference, memorises, validation_rises,
 )  # fmt: skip
 
 # Those that need the losses alone, and so can be noticed in a log that somebody else has kept.

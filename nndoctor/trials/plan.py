@@ -32,6 +32,7 @@ from nndoctor.symptoms.settings import bold_epsilon, momentum_of
 from nndoctor.symptoms.view import View
 from nndoctor.symptoms.weights import step_climbs
 
+_FEWEST_NORMS = 5
 # A rival with less than this is not worth a run.
 _WORTH = 0.02
 # From here on a run learns well enough to look no further than its suspects.
@@ -101,10 +102,10 @@ def changes_for(cause: Cause, recording: Recording) -> list[Change]:
 
 
 def _usual_norm(view: View) -> float:
-    """The gradient's norm in the calmer half of the steps."""
+    """The gradient's norm in the calmer half of the steps; 1 where it broke before any norm could be called usual."""
     norms = [s.unclipped_norm or s.gradient_norm for s in view.recording.steps]
     known = [n for n in norms if n is not None and np.isfinite(n) and n > 0]
-    return float(np.quantile(known, 0.25)) if known else 1.0
+    return float(np.quantile(known, 0.25)) if len(known) >= _FEWEST_NORMS else 1.0
 
 
 def _fits(change: Change, view: View) -> bool:
