@@ -240,7 +240,7 @@ def test_a_weak_cause_takes_nothing_from_a_weaker_one() -> None:
     assert -0.5 == pytest.approx(ranked([likely, doubted], FLAT, CRAWLS, "learns")["doubted"].odds)
 
 
-# --- 6 to 9. a trial outweighs all this ----------------------------------------------------------------------------
+# --- 6 to 10. a trial outweighs all this ----------------------------------------------------------------------------
 
 NAMES = ("a", "b", "c", "d")
 CAUSES = {name: cause(name, loss_flat=1.0) for name in NAMES}
@@ -334,9 +334,30 @@ def test_of_several_trials_the_best_counts() -> None:
     assert tried([suspect("a")], made).suspects[0].trial is made[1]
 
 
+@pytest.mark.parametrize(
+    ("why", "first", "known", "gain"),
+    [
+        ("half is left, and the fact is untried", ["a", "b"], suspect("a", 0.9, evidence=FACTUAL), 0.3),
+        ("the cure mends all", ["b", "a"], suspect("a", 0.9, evidence=FACTUAL), 0.8),
+        ("no fact", ["b", "a"], suspect("a", 0.9), 0.3),
+        ("not sure", ["b", "a"], suspect("a", 0.6, evidence=FACTUAL), 0.3),
+    ],
+)
+def test_a_cure_that_leaves_most_unlearnt_does_not_overtake_a_fact(why: str, first: list[str], known: Suspect, gain: float) -> None:
+    """Rule 9: what it mended is a consequence then."""
+    found = tried([known, suspect("b", 0.6)], [trial("b", "confirmed", gain)]).suspects
+
+    assert first == [s.cause.id for s in found], why
+    assert found[0].confidence >= found[1].confidence
+    if first == ["a", "b"]:
+        assert ("a", True) == (found[1].consequence_of, bool(found[1].trial and found[1].trial.confirmed))
+        made = [trial("a", "refuted"), trial("b", "confirmed", gain)]
+        assert "b" == tried([known, suspect("b", 0.6)], made).suspects[0].cause.id
+
+
 @pytest.mark.parametrize(("reached", "first"), [(0.95, "a"), (0.2, "b")])
 def test_a_control_speaks_for_a_family(reached: float, first: str) -> None:
-    """Rule 9: one batch that can be memorised acquits model, loss and loop."""
+    """Rule 10: one batch that can be memorised acquits model, loss and loop."""
     data = Suspect(replace(CAUSES["a"], stage="data"), 0.55, "error", [])
     model = Suspect(replace(CAUSES["b"], stage="model"), 0.6, "error", [])
     control = replace(trial("", "control", spelling="one-batch=repeated"), reached=reached)

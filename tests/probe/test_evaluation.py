@@ -81,6 +81,21 @@ def test_classes_are_scored() -> None:
     assert 90 == sum(seen.labels.values()) == sum(seen.predicted.values())
 
 
+@pytest.mark.parametrize("sides", ["argmax", "arrays"])
+def test_classes_count_the_same_where_one_is_rare(sides: str) -> None:
+    """Whoever always says 0 is right as often as 0 is, and half of the classes are right."""
+
+    def constant(net: nn.Module, x: Tensor, y: Tensor) -> object:
+        wanted = (torch.arange(90) % 9 == 0).long()
+        with torch.no_grad():
+            found = (0 * net(x)).argmax(1)
+            return (found == wanted).float().mean() if sides == "argmax" else (found.numpy(), wanted.numpy())
+
+    seen = evaluated(constant, outputs=2)
+
+    assert (8 / 9, 0.5) == (pytest.approx(seen.accuracy), seen.balanced)
+
+
 def test_what_goes_alone_is_no_score() -> None:
     """Outputs that are only kept, or kept beside something of another size."""
 

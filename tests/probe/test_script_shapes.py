@@ -119,3 +119,32 @@ def test_main_that_is_not_called_is_told(examined: Callable[..., Outcome]) -> No
 
     assert EXIT_NO_DIAGNOSIS == outcome.code
     assert "no training was seen" in " ".join(outcome.report.split())
+
+
+def test_optimisers_that_step_within_backward(examined: Callable[..., Outcome]) -> None:
+    """One for each tensor, all built on one line, stepped by a hook as soon as its gradient is there: none of the calls was in vain."""
+    hooked = HEAD.replace("optimizer.step()", "").replace("optimizer.zero_grad()", "") + (
+        "each = {p: torch.optim.Adam([p], lr=3e-2) for p in model.parameters()}\n"
+        "def update(p): each[p].step(), each[p].zero_grad()\n"
+        "for p in model.parameters(): p.register_post_accumulate_grad_hook(update)\n"
+        "train()\n"
+    )
+
+    outcome = examined(hooked)
+
+    steps, stepped = outcome.recording.steps, [o for o in outcome.recording.optimizers if o.stepped]
+    reached = set(outcome.recording.graphs[0].reached)
+    assert EXIT_CLEAN == outcome.code
+    assert ({1}, {0}) == ({s.backwards for s in steps}, {s.wasted for s in steps})
+    assert sorted(reached) == sorted(i for o in stepped for g in o.groups for i in g.parameters)
+
+
+def test_optimisers_of_one_line_are_told_apart_by_what_they_hold(examined: Callable[..., Outcome]) -> None:
+    """Each model of a list has its own; one that is built anew for the same model is the same."""
+    listed = HEAD.replace("def step", "models = [model, torch.nn.Linear(2, 1)]\nothers = [torch.optim.Adam(m.parameters()) for m in models for _ in range(2)]\ndef step", 1)
+    listed = listed.replace("optimizer.step()", "optimizer.step(); [o.step() for o in others]") + "train()\n"
+
+    outcome = examined(listed)
+
+    held = [tuple(i for g in o.groups for i in g.parameters) for o in outcome.recording.optimizers]
+    assert (3, 2) == (len(held), len(set(held)))

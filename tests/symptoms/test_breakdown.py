@@ -105,6 +105,29 @@ def test_large_inputs_and_a_loss_by_hand_are_no_growth() -> None:
     assert lacks(growing(8.0, function="exp"), "signal-grows")
 
 
+def called_again(factor: float, calls: int, losses: list[float] | None = None):  # type: ignore[no-untyped-def]
+    """A run of one layer whose output grows by that factor from call to call."""
+    r = healthy(losses or [1.8, *[NAN] * 99])
+    names = ["cell", *(f"cell#{i}" for i in range(2, calls + 1))]
+    r.sites = [relu(i, name=name, order=i, function="linear") for i, name in enumerate(names)]
+    r.activations = [a for i, name in enumerate(names) for a in outputs(name, "linear", mean=0.0, std=0.1 * factor**i)]
+    return r
+
+
+def test_a_layer_that_is_called_again_and_grows_until_something_breaks() -> None:
+    """A twentieth in 24 calls; of a run that goes well, that shrinks, or that calls it a few times, nothing is said."""
+    r = called_again(1.13, 24)
+
+    s = symptom_of(r, "signal-grows")
+
+    assert s.value is not None and math.isclose(1.13**23, s.value)
+    assert ("cell", True) == (s.where, "in the 24 calls that were looked at" in s.text)
+    assert lacks(r, "signal-grows", limit=1e4)
+    assert lacks(called_again(1.13, 24, [2.3 - 0.01 * i for i in range(100)]), "signal-grows")
+    assert lacks(called_again(0.9, 24), "signal-grows")
+    assert lacks(called_again(1.5, 8), "signal-grows")
+
+
 # --- recurrent ----------------------------------------------------------------------------------------------------
 
 

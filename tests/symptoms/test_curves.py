@@ -277,6 +277,37 @@ def test_a_high_first_loss_is_no_jump() -> None:
     assert lacks(healthy([230.0, *geometric(2.3, 0.5, 99)]), "loss-jumps")
 
 
+# --- learning-undone ----------------------------------------------------------------------------------------------
+
+DOWN = [2.3 - 0.04 * i for i in range(45)]  # to 0.54
+
+
+def test_what_was_learnt_and_is_lost_again() -> None:
+    """From stretch to stretch: down to some level at some step, and up again to the end."""
+    r = healthy(DOWN + [0.54 + 0.03 * i for i in range(45)])
+
+    s = symptom_of(r, "learning-undone")
+
+    assert s.value is not None and 0.6 < s.value < 0.8
+    assert "come down from 2.2 to 0.575 by step 48" in s.text
+    assert lacks(r, "learning-undone", limit=0.9)
+
+
+@pytest.mark.parametrize(
+    ("why", "rest"),
+    [
+        ("it stays", [0.54] * 45),
+        ("it is noise", [0.3, 1.0, 0.5] * 15),
+        ("a jump in between, that is mended", [0.54] * 10 + [2.0] * 10 + [0.54] * 25),
+        ("little of it", [0.54 + 0.005 * i for i in range(45)]),
+        ("no number at the end", [0.54 + 0.03 * i for i in range(40)] + [NAN] * 5),
+    ],
+)
+def test_what_is_not_undone(why: str, rest: list[float]) -> None:
+    """What is learnt may fluctuate."""
+    assert lacks(healthy(DOWN + rest), "learning-undone"), why
+
+
 # --- loss-crawls --------------------------------------------------------------------------------------------------
 
 

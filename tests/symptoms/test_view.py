@@ -328,6 +328,25 @@ def test_validation_is_read_from_its_last_passes() -> None:
     assert 0.55 / 0.9 == pytest.approx(View(recording).validation_skill)
 
 
+@pytest.mark.parametrize(
+    ("why", "weighted", "shares", "skill"),
+    [
+        ("alike: the accuracy, beyond the most frequent class", False, {"0": 13, "1": 13}, 0.0),
+        ("drawn more often in training", False, {"0": 5, "1": 95}, 0.6),
+        ("weighed by the loss", True, {"0": 13, "1": 13}, 0.6),
+    ],
+)
+def test_all_classes_count_the_same_where_training_makes_them(why: str, weighted: bool, shares: dict[str, int], skill: float) -> None:
+    """A network that was taught so answers the rare one more often than is good for its accuracy."""
+    recording = healthy()
+    recording.losses[0].settings["weighted"] = weighted
+    recording.samples = [replace(s, balanced=0.9) for s in recording.samples]
+    recording.labels = [replace(recording.labels[0], counts={"0": 500, "1": 500})]
+    recording.evaluations = [evaluation(10 * i, accuracy=0.5, labels=shares, balanced=0.8) for i in range(1, 6)]
+
+    assert skill == pytest.approx(View(recording).validation_skill), why
+
+
 # --- parameters ---------------------------------------------------------------------------------------------------
 
 
