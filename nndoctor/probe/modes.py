@@ -13,6 +13,7 @@ from nndoctor.record.model import ModuleMode
 
 _MOST = 300  # layers
 _MOST_NORMS = 8  # that are asked in a validation pass
+_STILL = 1e-4  # momentum at which running statistics stay where they are for thousands of steps
 _PASSES = 64  # forwards without gradient in which they are
 
 
@@ -40,6 +41,7 @@ class ModeWatch:
             mode.root_training += module.training
             if part.training:
                 mode.training += 1
+                mode.still += isinstance(part, nn.modules.batchnorm._BatchNorm) and isinstance(part.momentum, float) and part.momentum <= _STILL
             else:
                 mode.fresh = _is_fresh(part)
                 mode.evaluating += 1

@@ -71,6 +71,7 @@ class ModuleMode:
     fresh: bool = True  # batch norm: running statistics still at their first values
     strange: float | None = None  # batch norm in validation with its flag on: distance of the batch's mean from the running one, in deviations
     place: Place | None = None
+    still: int = 0  # batch norm: training forwards with its flag on and a momentum that moves next to nothing
 
 
 @dataclass

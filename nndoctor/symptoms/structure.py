@@ -123,9 +123,15 @@ def norm_momentum(view: View) -> Symptom | None:
     limit = view.thresholds.get("norm-momentum", 0.9)
     for m in view.recording.modules:
         momentum = m.settings.get("momentum")
-        if "BatchNorm" in m.type and isinstance(momentum, (int, float)) and not isinstance(momentum, bool) and (momentum <= 0 or momentum >= limit) and m.settings.get("track_running_stats", True):
+        if "BatchNorm" not in m.type or not isinstance(momentum, (int, float)) or isinstance(momentum, bool) or not m.settings.get("track_running_stats", True):
+            continue
+        if momentum <= 0 or momentum >= limit:
             what = "stay at 0 and 1 for ever" if momentum <= 0 else "are those of the last batch alone" if momentum >= 1 else f"are those of the last batch to {momentum:.0%}"
             return Symptom("norm-momentum", f"{m.name} has momentum {momentum:g}: the statistics that evaluation uses {what}.", float(momentum), limit, 0.6 if 0 < momentum < 1 else 1.0, m.name, m.place)
+        mode = next((x for x in view.recording.modes if x.module == m.name), None)
+        if mode is not None and mode.still > mode.training / 2:
+            text = f"{m.name} was built with momentum {momentum:g}, and had next to none in {mode.still} of the {mode.training} training forwards that were looked at: the statistics that evaluation uses stay what they were."
+            return Symptom("norm-momentum", text, 0.0, limit, 1.0, m.name, m.place)
     return None
 
 

@@ -144,6 +144,16 @@ def test_statistics_that_never_move_or_forget_everything(momentum: float, words:
     assert f"net.norm has momentum {momentum:g}" in s.text and words in s.text
 
 
+def test_momentum_that_is_brought_down_to_nothing() -> None:
+    """Before half of the run is over; later the statistics have come to rest, and may stay."""
+    early, late = normed(momentum=0.1), normed(momentum=0.1)
+    for r, still in ((early, 60), (late, 40)):
+        r.modes = [ModuleMode("net.norm", "BatchNorm1d", 100, 0, None, 100, still=still)]
+
+    assert "net.norm was built with momentum 0.1, and had next to none in 60 of the 100" in symptom_of(early, "norm-momentum").text
+    assert lacks(late, "norm-momentum")
+
+
 def test_a_momentum_as_other_libraries_spell_it() -> None:
     """0.99 of the last batch, where a slow average was meant; it weighs less than none at all."""
     r = normed(momentum=0.99)
