@@ -41,6 +41,7 @@ _SQUASHING = frozenset({"Softmax", "Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh"}
 _KEEPING = _SHAPE | {"MaskedFill", "Where", "Diagonal"}
 _LOG_SUMS = frozenset({"Logsumexp", "Logcumsumexp"})
 _MOST_BETWEEN = 8  # operations between a gate and its product: dropout, heads that are moved, a constant that is added
+_NEAR = 24  # nodes from the output of attention to what was added to its scores
 _RECURRENT = ("Rnn", "RNN", "Lstm", "LSTM", "Gru", "GRU")
 
 
@@ -73,6 +74,18 @@ def operands_of(node: Node, stretched: bool = False) -> tuple[Tensor, Tensor] | 
 
 def _operands(stretched: bool) -> str:
     return _MARK + (".stretch" if stretched else ".operands")
+
+
+def note_padding(attended: Tensor) -> None:
+    """Remember on the node that brings a mask into attention that it says which keys are there, and not which place is which."""
+    reach: list[Node] = [attended.grad_fn] if attended.grad_fn is not None else []
+    for node in reach:
+        op = "" if is_leaf(node) else op_of(node)
+        if op.startswith("ScaledDotProduct") or (op == "Add" and any(n is None for n, _ in node.next_functions)):
+            node.metadata[_MARK + ".padding"] = True
+            return
+        if op and len(reach) < _NEAR:
+            reach += inputs_of(node)
 
 
 def link_of(node: Node) -> Link:
@@ -220,6 +233,8 @@ def _orders(node: Node, op: str) -> bool:
     """Whether an operation may bring in the order of what attention sees: something fixed is added, or a table that is learnt; a mask;
     a fixed matrix that says who is next to whom.
     """
+    if _MARK + ".padding" in node.metadata:
+        return bool(getattr(node, "_saved_is_causal", False))
     fixed = any(n is None for n, _ in node.next_functions)
     if op == "Add":
         tables = [t for n in inputs_of(node) if (t := leaf_of(n)) is not None and t.dim() >= 2]

@@ -27,6 +27,7 @@ _CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat1
 _LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
 _WRITES = frozenset({"add_", "sub_", "subtract_", "__iadd__", "__isub__", "addcmul_", "addcdiv_", "lerp_", "copy_"})
 _MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
+_ATTENTION = {"scaled_dot_product_attention": 3, "multi_head_attention_forward": 16}  # and the place of the mask among the arguments
 
 
 class Operations:
@@ -61,7 +62,7 @@ class Operations:
         if (scores or not torch.is_grad_enabled()) and s.evaluation.open and s.depth == 0 and isinstance(score, Tensor):
             s.attempt(self._in_evaluation, name, args, score)
         elif torch.is_grad_enabled():
-            s.attempt(self._in_training, name, args, result)
+            s.attempt(self._in_training, name, args, kwargs, result)
 
     def _in_evaluation(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
         s = self._session
@@ -78,12 +79,14 @@ class Operations:
         elif name in _DIFFERENCES and not s.in_loss:
             s.evaluation.subtracted(args[0], args[1])
 
-    def _in_training(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+    def _in_training(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         output = result[0] if isinstance(result, tuple) and result else result
         if not self._session.looking or not isinstance(output, Tensor):
             return
         if name in _LOOKUPS or (name == "__getitem__" and _is_lookup(args)):
             self._session.calls.mark("encode")
+        if name in _ATTENTION and _knows_keys_alone(name, args, kwargs):
+            graph.note_padding(output)
         if name in _CASTS and args and isinstance(args[0], Tensor) and not args[0].is_floating_point():
             self._casts[output.data_ptr()] = str(args[0].dtype).removeprefix("torch.")
         self._note(name, args, output)
@@ -163,3 +166,12 @@ def _is_lookup(args: tuple[Any, ...]) -> bool:
     """A table read at whole numbers."""
     index = args[1] if len(args) > 1 else None
     return isinstance(index, Tensor) and not index.is_floating_point() and index.dtype != torch.bool and args[0].is_floating_point()
+
+
+def _knows_keys_alone(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether attention is masked, and its mask [..., queries, keys] is the same for every query, as that of padding is."""
+    place = _ATTENTION[name]
+    mask = kwargs.get("attn_mask", args[place] if len(args) > place else None)
+    if mask is None:
+        return kwargs.get("key_padding_mask") is not None
+    return isinstance(mask, Tensor) and mask.dim() >= 2 and (mask.shape[-2] == 1 or mask.stride(-2) == 0)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nndoctor.probe import graph
 from nndoctor.probe.terms import _knows_place
+from tests.probe.conftest import recorded
 
 LENGTH, WIDTH = 7, 16
 TOKENS = torch.arange(21).view(3, LENGTH) % 5
@@ -54,3 +55,39 @@ def test_attention_knows_the_order_that_it_is_told(why: str, forward: Callable[[
     assert root is not None
 
     assert known == _knows_place(graph.read(graph.walk_from(root)), []), why
+
+
+class Reader(nn.Module):
+    """Reads ids by attention, masked as told."""
+
+    def __init__(self, causal: bool, place: bool) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(9, 8, padding_idx=0), nn.Embedding(10, 8)
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.head = nn.Linear(8, 2)
+        self.causal = nn.Transformer.generate_square_subsequent_mask(10) if causal else None
+        self.place = place
+
+    def forward(self, ids: Tensor) -> Tensor:
+        told = self.words(ids) + self.places.weight if self.place else self.words(ids)
+        return self.head(self.block(told, src_mask=self.causal, src_key_padding_mask=None if self.causal is not None else ids == 0)[:, 0])
+
+
+@pytest.mark.parametrize(("causal", "place", "blind"), [(False, False, True), (True, False, False), (False, True, False)])
+def test_a_mask_of_padding_tells_no_order(causal: bool, place: bool, blind: bool) -> None:
+    """It says which keys are there, to every query the same; who may look back alone knows what came before."""
+
+    def train() -> None:
+        torch.manual_seed(0)
+        model = Reader(causal, place)
+        optimizer = torch.optim.Adam(model.parameters())
+        for _ in range(40):
+            ids = torch.randint(1, 9, (32, 10))
+            ids[:, 7:] *= torch.randint(0, 2, (32, 1))
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(ids), (ids[:, 0] > 4).long()).backward()
+            optimizer.step()
+
+    (reference,) = recorded(train).references
+
+    assert blind == reference.blind
