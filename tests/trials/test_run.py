@@ -126,7 +126,7 @@ def test_a_cause_that_nobody_suspected_is_found_by_its_cure() -> None:
 
 def test_a_hidden_suspicion_comes_before_a_general_cure() -> None:
     """What was considered is tried first."""
-    hidden = (suspect("clipping-too-tight", 0.2, "note"),)
+    hidden = (suspect("clipping-too-tight", 0.3, "note"),)
     after, asked = tried(sick(suspect("dying-relu", 0.9), hidden=hidden), {"clip=off": 1.0})
 
     assert ["activation=leaky_relu", "clip=off"] == asked[:2]
@@ -241,3 +241,14 @@ def test_each_trial_is_shown_as_it_runs() -> None:
 
     assert RUNNING == seen[0][-1].outcome
     assert "confirmed" in {t.outcome for t in seen[-1]}
+
+
+def test_clipping_that_has_seen_no_usual_gradient_takes_one() -> None:
+    """The first gradient of a run that breaks at once is what broke it."""
+    calm, broken = run(0.1), run(0.1)
+    for i, (a, b) in enumerate(zip(calm.steps, broken.steps, strict=True)):
+        a.gradient_norm, b.gradient_norm = 2.0, 97_000.0 if i == 0 else float("nan")
+
+    spelt = [[c.spelling for c in changes_for(CAUSES["exploding-gradient"], r)] for r in (calm, broken)]
+
+    assert ["clip=2", "clip=1"] == [s[0] for s in spelt]
