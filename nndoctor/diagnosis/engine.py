@@ -125,7 +125,7 @@ def _is_slow(view: View) -> bool:
     """Whether little was learnt, or far less than a closed-form learner finds, where that is known."""
     if view.skill is None or view.steps < _LONG:
         return False
-    return max(view.learns, view.validation_skill or 0.0) < _LITTLE or view.missed > _LITTLE
+    return view.learnt < _LITTLE or view.missed > _LITTLE
 
 
 def _tell(ranked: list[Scored], view: View, symptoms: list[Symptom]) -> list[Suspect]:

@@ -135,10 +135,15 @@ def after_trials(diagnosis: Diagnosis, trials: list[Trial], causes: Mapping[str,
 def _behind_facts(confirmed: list[Suspect], others: list[Suspect]) -> list[Suspect]:
     """Rule 9: the sure ones, and then those that were confirmed, as their consequences."""
     untried = [s for s in others if s.severity != "note" and (s.trial is None or not s.trial.possible)]
-    sure = [s for s in untried if shipped().unfitted(s.confidence) >= _SURE and any(e.name in FACTS for e in s.evidence)]
+    sure = [s for s in untried if shipped().unfitted(s.confidence) >= _SURE and rests_on_fact(s)]
     if not sure:
         return confirmed
     return sure + [dataclasses.replace(s, confidence=min(s.confidence, sure[-1].confidence), consequence_of=sure[0].cause.id) for s in confirmed]
+
+
+def rests_on_fact(suspect: Suspect) -> bool:
+    """Whether a fact is among its evidence, that is there whatever a trial makes of the run."""
+    return any(e.name in FACTS for e in suspect.evidence)
 
 
 def _by_family(suspects: list[Suspect], trials: list[Trial]) -> list[Suspect]:
@@ -187,7 +192,7 @@ def _as_tried(suspect: Suspect, trial: Trial | None, other: bool, diagnosis: Dia
     if trial is None or trial.outcome != "refuted":
         return suspect
     # A mode counts where it makes a difference, and that was measured just now.
-    fact = any(e.name in FACTS for e in suspect.evidence) and not trial.spelling.startswith(_MODES)
+    fact = rests_on_fact(suspect) and not trial.spelling.startswith(_MODES)
     harmless = not fact and (other or not diagnosis.failing)
     return dataclasses.replace(
         suspect, confidence=round(suspect.confidence * _REFUTED, 3), severity="note" if harmless else suspect.severity

@@ -136,11 +136,16 @@ class View(LoopView):
         return None if math.isnan(r.plain) else r.skill(r.plain)
 
     @property
+    def learnt(self) -> float:
+        """`learns`, or what validation shows to have been learnt where that is more: dropout and blended samples make training harder."""
+        return max(self.learns, self.validation_skill or 0.0)
+
+    @property
     def missed(self) -> float:
         """What a closed-form learner gets from the same rows, and the run does not, in training or in validation; 0 where nobody knows."""
         if self.best_reference is None or self.skill is None:
             return 0.0
-        return self.best_reference - max(self.learns, self.validation_skill or 0.0)
+        return self.best_reference - self.learnt
 
     # --- validation -------------------------------------------------------------------------------------------
 

@@ -23,10 +23,10 @@ import numpy as np
 from nndoctor.diagnosis.calibration import shipped
 from nndoctor.diagnosis.engine import falls_short, is_worth_a_doubt
 from nndoctor.diagnosis.model import Diagnosis, Suspect, Trial
+from nndoctor.diagnosis.rank import rests_on_fact
 from nndoctor.knowledge.model import Cause
 from nndoctor.probe.changes.names import Change, parse
 from nndoctor.record.model import Recording
-from nndoctor.symptoms.catalogue import FACTS
 from nndoctor.symptoms.inputs import few_rows_outweigh
 from nndoctor.symptoms.settings import bold_epsilon, momentum_of
 from nndoctor.symptoms.view import View
@@ -78,7 +78,7 @@ def _is_worth_a_run(suspect: Suspect) -> bool:
 
 def _stands(suspect: Suspect, made: Sequence[Trial]) -> bool:
     """Whether a suspect rests on a fact that no trial has spoken against: nothing else is looked for then."""
-    return any(e.name in FACTS for e in suspect.evidence) and not any(t.outcome == "refuted" for t in made if t.cause == suspect.cause.id)
+    return rests_on_fact(suspect) and not any(t.outcome == "refuted" for t in made if t.cause == suspect.cause.id)
 
 
 def _cures(suspects: Sequence[Suspect], made: Sequence[Trial], recording: Recording) -> list[Order]:
