@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from nndoctor.record.model import Evaluation, Place
 
 _MOST_PARTS = 5000  # batches of a pass that are scored
 _MOST_CLASSES = 1024  # labels of a batch that are counted
+_MOST_MADE = 100_000  # tensors of a pass that are followed
 
 
 @dataclass
@@ -31,6 +32,8 @@ class _Pass:
     sides: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # what was compared with what, copies of ours
     known: str = ""  # who told that the first of the sides are predictions: a loss or a comparison, not both
     guess: weakref.ref[Tensor] | None = None  # the classes that were chosen last, by their scores
+    sure: bool = False  # what was chosen so came of an output
+    made: dict[int, weakref.ref[Tensor]] = field(default_factory=dict)  # what came of an output, by its identity
     output: int = 0  # storage address of the last output, or of what all of them were put together in: its views are recognised by it
     outputs: set[int] = field(default_factory=set)  # these addresses of the whole pass
     handed: Handed = field(default_factory=Handed)
@@ -41,6 +44,11 @@ class _Pass:
         if self.value is not None and len(self.values) < _MOST_PARTS:
             self.values.append(self.value)
         self.value = None
+
+    def follow(self, tensor: Tensor) -> None:
+        """The tensor is an output, or came of one."""
+        if len(self.made) < _MOST_MADE:
+            self.made[id(tensor)] = weakref.ref(tensor)
 
 
 class EvaluationWatch:
@@ -68,6 +76,7 @@ class EvaluationWatch:
         if output is not None and output.layout == torch.strided:
             now.output = _storage(output)
             now.outputs.add(now.output)
+            now.follow(output)
 
     def loss(self, function: str, value: Tensor, rows: int) -> None:
         """A loss function was called in the pass."""
@@ -96,10 +105,19 @@ class EvaluationWatch:
             if not now.known:
                 now.sides.append((_copy(left), _copy(right)))
 
-    def guessed(self, classes: Tensor) -> None:
-        """The script chose classes by their scores, or brought them into another form."""
-        if self._open is not None:
-            self._open.guess = weakref.ref(classes)
+    def follow(self, arguments: Iterable[Any], result: Tensor) -> bool:
+        """Whether something that came of an output of the pass is among the arguments of an operation; if so, its result did, too."""
+        now = self._open
+        if now is None or not any(_came(now, part) for a in arguments for part in (a if isinstance(a, (list, tuple)) else (a,))):
+            return False
+        now.follow(result)
+        return True
+
+    def guessed(self, classes: Tensor, of_output: bool) -> None:
+        """The script chose classes by their scores, or brought them into another form: of labels, too, where they are numbers."""
+        now = self._open
+        if now is not None and (of_output or not now.sure):
+            now.guess, now.sure = weakref.ref(classes), of_output
 
     def is_guess(self, tensor: Any) -> bool:
         """Whether these are the classes that were chosen last."""
@@ -197,6 +215,13 @@ class EvaluationWatch:
         if record.step:
             self._validated()
         self._emit(record)
+
+
+def _came(now: _Pass, argument: Any) -> bool:
+    if not isinstance(argument, Tensor):
+        return False
+    known = now.made.get(id(argument))
+    return known is not None and known() is argument
 
 
 def _storage(tensor: Tensor) -> int:

@@ -68,8 +68,9 @@ class Operations:
         s = self._session
         if result.dim() == 0 and result.is_floating_point() and s.terms.root is not None and user_place() == s.terms.root:
             s.evaluation.valued(result)
+        of_output = s.evaluation.follow(args, result)
         if name in _CHOICES or (name in _FORMS and s.evaluation.is_guess(_last(args))):
-            s.evaluation.guessed(result)
+            s.evaluation.guessed(result, of_output)
         elif name in _JOINTS and args and isinstance(args[0], (list, tuple)):
             s.evaluation.joined(args[0], result)
         elif len(args) < 2:

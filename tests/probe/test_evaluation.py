@@ -106,3 +106,16 @@ def test_what_goes_alone_is_no_score() -> None:
     seen = evaluated(kept)
 
     assert (None, None) == (seen.r2, seen.accuracy)
+
+
+def test_targets_that_are_made_classes_after_the_outputs_are_no_predictions() -> None:
+    """Numbers are compared with one half on either side; which of them a model made decides, not which came last."""
+
+    def thresholds(net: nn.Module, x: Tensor, y: Tensor) -> object:
+        with torch.no_grad():
+            return ((net(x) > 100) == (y > 0)).float().mean()
+
+    seen = evaluated(thresholds)
+
+    assert {"0": 90} == seen.predicted
+    assert {"0", "1"} == set(seen.labels)
