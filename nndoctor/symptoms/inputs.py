@@ -18,7 +18,7 @@ INFO = (
     SymptomInfo("target-nonfinite", "inputs", "Targets hold NaN or infinite values.", fact=True),
     SymptomInfo("input-constant", "inputs", "Inputs hardly differ from one sample to another.", fact=True),
     SymptomInfo("ids-as-magnitudes", "inputs", "Whole numbers that look like ids are turned into real numbers and enter a layer as they are.", 8.0, "Range of the values; they must not thin out upwards, as counts do, and nothing looks them up in a table.", fact=True),
-    SymptomInfo("signal-behind-outliers", "inputs", "Simple learners find the signal once the wildest input values are cut off; neither they before that nor the network do.", 0.2, "Gain on the scale where a constant is 0 and a perfect score 1, of values cut off at eight robust deviations."),
+    SymptomInfo("signal-behind-outliers", "inputs", "Simple learners find more of the signal once the wildest input values are cut off than they before that, or the network, do.", 2.0, "Gain by cutting values off at eight robust deviations, over what two scores on so many rows differ by chance."),
     SymptomInfo("target-outliers", "inputs", "A few targets lie very many robust deviations away.", 50.0, "As for the inputs."),
     SymptomInfo(
         "few-rows-outweigh", "inputs", "The network predicts nearly all rows of a batch well, and a few so badly that they are most of its squared error.", 0.5,
@@ -180,16 +180,17 @@ def input_outliers(view: View) -> Symptom | None:
 
 def signal_behind_outliers(view: View) -> Symptom | None:
     """A code for what is missing, scaled together with the rest, leaves the rest without a difference."""
-    limit = view.thresholds.get("signal-behind-outliers", 0.2)
+    limit = view.thresholds.get("signal-behind-outliers", 2.0)
     r = view.reference
-    if r is None or r.tamed is None or math.isnan(r.plain):
+    if r is None or r.tamed is None or not r.chance or math.isnan(r.plain):
         return None
     gain = r.skill(r.tamed) - max(r.skill(r.plain), view.learns, 0.0)
-    if not gain >= limit or not r.tamed - r.constant > (r.chance or 0.0):
+    lucky = r.skill(r.constant + r.chance)
+    if not gain >= limit * lucky or not r.tamed - r.constant > r.chance:
         return None
     name = "accuracy" if r.task in ("classes", "binary") else "R2"
     text = f"With the wildest input values cut off at eight robust deviations simple learners reach {name} {r.tamed:.2f} on held-out training rows; as the inputs are, {r.plain:.2f}."
-    return Symptom("signal-behind-outliers", text, gain, limit, float(np.clip(0.5 + gain, 0.5, 1.0)), "input")
+    return Symptom("signal-behind-outliers", text, gain / lucky, limit, float(np.clip(0.5 + gain, 0.5, 1.0)), "input")
 
 
 def target_outliers(view: View) -> Symptom | None:

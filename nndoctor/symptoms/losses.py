@@ -36,6 +36,8 @@ _RANGES = {
     "Hardtanh": (-1.0, 1.0), "Hardsigmoid": (0.0, 1.0), "Clamp": (0.0, math.inf), "ClampMin": (0.0, math.inf), "Exp": (0.0, math.inf), "LogSoftmax": (-math.inf, 0.0),
 }  # fmt: skip
 _REGRESSIONS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "by-hand:difference"})
+_SEVERAL = 3  # outputs: one for each class
+_ROUNDING = 1e-6
 
 
 def head(loss: LossInfo) -> list[Link]:
@@ -175,12 +177,16 @@ def squared_error_on_classes(view: View) -> Symptom | None:
         if t.one_hot and columns >= 2:
             text = f"{loss.function} on one-hot labels of {columns} classes."
             return Symptom("squared-error-on-classes", text, float(columns), 2, 0.7, "", loss.place)
+        cast = loss.target_source.startswith(("int", "uint", "bool")) or (t.dtype.startswith(("int", "bool")))
+        outputs = _unread(view) if cast else 0
+        if outputs and values and 0 <= float(values[0]) and float(values[-1]) < outputs:
+            text = f"{loss.function} compares one of {outputs} outputs with whole-numbered labels ({values[0]} to {values[-1]}, cast from {loss.target_source or t.dtype}); the loss reads no other."
+            return Symptom("squared-error-on-classes", text, float(len(values)), 2, 1.0, "", loss.place)
         if columns > 1 and p.shape == t.shape or not 2 <= len(values) <= 20 or labels.rows < 5 * len(values):
             continue
         ids = [float(v) for v in values]
         if min(ids) not in (0.0, 1.0, -1.0) or max(ids) - min(ids) > 1.5 * len(ids) or min(labels.counts.values()) < 3:
             continue
-        cast = loss.target_source.startswith(("int", "uint", "bool")) or (t.dtype.startswith(("int", "bool")))
         if t.distinct is not None and t.distinct < 2:
             continue  # one value for the whole batch: a discriminator's real or fake
         # Ratings and counts are whole numbers too; a cast from integers, or two values, tell classes.
@@ -190,6 +196,16 @@ def squared_error_on_classes(view: View) -> Symptom | None:
         text = f"{loss.function} compares the output with {len(ids)} whole-numbered labels ({values[0]} to {values[-1]}{', cast from ' + loss.target_source if loss.target_source else ''})."
         return Symptom("squared-error-on-classes", text, float(len(ids)), 2, strength, "", loss.place)
     return None
+
+
+def _unread(view: View) -> int:
+    """How many outputs a last layer has of which one alone ever gets a gradient; 0 where there is no such layer."""
+    for p in view.parameters.values():
+        zeros = [x.zero for s in view.samples for x in s.parameters if x.parameter == p.index and x.zero is not None]
+        outputs = p.shape[0] if len(p.shape) == 2 and "Embedding" not in p.module_type else 0
+        if outputs >= _SEVERAL and zeros and min(zeros) >= 1 - 1 / outputs - _ROUNDING:
+            return outputs
+    return 0
 
 
 def _bell(labels: Labels) -> bool:

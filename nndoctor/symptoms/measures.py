@@ -24,6 +24,11 @@ def entropy(counts: dict[str, int], smoothing: float, classes: int | None) -> fl
     return float(-(p * np.log(p)).sum()) or None
 
 
+def effective_classes(counts: dict[str, int]) -> float:
+    """Number of equally common classes with the same entropy as these (Hill 1973)."""
+    return math.exp(entropy(counts, 0.0, None) or 0.0)
+
+
 def binary_entropy(p: float) -> float:
     """The same of one yes-or-no label, of which a share is yes."""
     p = min(max(p, 1e-12), 1 - 1e-12)

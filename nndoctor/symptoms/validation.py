@@ -8,12 +8,14 @@ import numpy as np
 
 from nndoctor.record.model import Overlap
 from nndoctor.symptoms.labels import is_sorted
+from nndoctor.symptoms.measures import effective_classes
 from nndoctor.symptoms.model import Symptom, SymptomInfo
 from nndoctor.symptoms.view import HARDLY_NEW, View
 
 INFO = (
     SymptomInfo("validation-shifted", "validation", "Validation inputs have another location or scale than the training inputs.", 1.0, "Distance of the means in training deviations, root mean square over features and beyond four standard errors, or the median feature's scale off by a factor of e.", fact=True),
     SymptomInfo("validation-other-ids", "validation", "Much of validation is ids that training hardly feeds, and validation falls short of training.", 0.3, "Share of validation on ids that it feeds three times as often as training or more, beyond what late training has of such beside early training; one id that stands for unknown words takes a sixth of an honest text, and the words of another topic a third, of whom 1.6 times as many are asked for.", fact=True),
+    SymptomInfo("validation-other-shares", "validation", "Training is nearly all one class, validation is made of many, and the network falls short on them.", 0.5, "Effective number of classes (exponential of the entropy) in training over that in validation; shares that differ by chance, or by how a set was split, stay above 0.7.", fact=True),
     SymptomInfo("validation-overlaps", "validation", "Rows that the script validates on were trained on.", 0.1, "Share of validation rows, compared bit by bit; a few twins occur in honest data, and equal rows of whole numbers may be chance.", fact=True),
     SymptomInfo("validation-never-learns", "validation", "Validation is as bad as guessing from the first pass to the last, though the task is learnt and simple learners find it easy.", 0.3, "Best validation score over the simple learners' on unseen training rows: who overfits is better than that, at first at least."),
     SymptomInfo("validation-below-first-sight", "validation", "Validation never comes near what the network makes of training rows that it sees for the first time.", 0.3, "Gap on the scale where a constant is 0 and a perfect score 1, between the second half of the first epoch and the best validation pass; both are rows never seen before, so that learning by heart cannot explain it."),
@@ -25,6 +27,7 @@ _FEWEST_ROWS = 50  # of which one more or less that is right is no jump
 _FEWEST_PASSES = 5  # before the score can be said to jump
 _FEWEST_LOOKS = 2  # in the second half of the first epoch, or of the passes
 _SOMETHING = 0.1  # of what there is to learn
+_KEPT_UP = 0.5  # of it, on validation rows
 _SHORT = 0.1  # of it, by which a validation stays behind
 _SCATTERED = 1.6  # limits, where no single id makes up most: a text on something else has many words of its own
 _LONG = 100  # steps
@@ -76,6 +79,24 @@ def validation_other_ids(view: View) -> Symptom | None:
     most = f", {v.one:.0%} on one of them, as where words are unknown" if alone else ""
     text = f"{v.strange:.0%} of what is fed in validation lies on ids that training feeds less than a third as often{most}; of late training {v.chance:.0%} do so beside the training before."
     return Symptom("validation-other-ids", text, v.strange - v.chance, limit, float(np.clip(0.6 + v.strange - v.chance - limit, 0.6, 1.0)), "validation", v.place)
+
+
+def validation_other_shares(view: View) -> Symptom | None:
+    """Of classes that training knows, and draws at random; who weighs them in the loss has seen it, and who does well bears with it."""
+    limit = view.thresholds.get("validation-other-shares", 0.5)
+    last = next((e for e in reversed(view.evaluations) if e.labels), None)
+    labels = view.labels
+    if last is None or labels is None or not view.is_classification or len(labels.counts) < 2 or view.is_weighted or is_sorted(view) or (view.validation_skill or 0.0) >= _KEPT_UP:
+        return None
+    rows, known = sum(last.labels.values()), sum(n for c, n in last.labels.items() if c in labels.counts)
+    if rows < _FEWEST_ROWS or labels.rows < _FEWEST_ROWS or known < rows / 2:
+        return None
+    ratio = effective_classes(labels.counts) / effective_classes(last.labels)
+    if not ratio < limit:
+        return None
+    usual = max(labels.counts, key=lambda c: labels.counts[c])
+    text = f"{labels.counts[usual] / sum(labels.counts.values()):.0%} of the training labels are {usual}, and {last.labels.get(usual, 0) / rows:.0%} of the {rows} in validation."
+    return Symptom("validation-other-shares", text, ratio, limit, float(np.clip(0.6 + 2 * (limit - ratio), 0.6, 1.0)), "labels", last.place)
 
 
 def _shortfall(view: View) -> float:
@@ -203,4 +224,4 @@ def _distinct(view: View) -> int | None:
     return min(seen.distinct, max(lengths, default=seen.distinct))
 
 
-DETECTORS = (validation_above_training, validation_at_chance, validation_erratic, validation_below_first_sight, validation_never_learns, validation_shifted, validation_other_ids, validation_overlaps)
+DETECTORS = (validation_above_training, validation_at_chance, validation_erratic, validation_below_first_sight, validation_never_learns, validation_shifted, validation_other_ids, validation_other_shares, validation_overlaps)

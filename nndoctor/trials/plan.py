@@ -120,7 +120,7 @@ def _fits(change: Change, view: View) -> bool:
         return False  # the loss is right: one tensor is moved the wrong way
     if change.spelling == "inputs=clipped" and few_rows_outweigh(view) is not None:
         return False  # it is the targets that are wild, and the score is of them
-    if change.kind.name == "classes" and view.main_loss is not None and view.main_loss.settings.get("weighted"):
+    if change.kind.name == "classes" and view.is_weighted:
         return False
     function = view.main_loss.function if view.main_loss is not None else ""
     if change.kind.name != "output":

@@ -319,9 +319,9 @@ def test_a_signal_that_a_few_wild_values_hide() -> None:
 
     s = symptom_of(r, "signal-behind-outliers")
 
-    assert (0.6, 0.2) == (pytest.approx(s.value), s.threshold)
+    assert (10.0, 2.0) == (pytest.approx(s.value), s.threshold)  # 0.6 more, where chance makes 0.06
     assert "simple learners reach R2 0.80 on held-out training rows; as the inputs are, 0.20" in s.text
-    assert lacks(r, "signal-behind-outliers", limit=0.7)
+    assert lacks(r, "signal-behind-outliers", limit=11)
     assert lacks(plain, "signal-behind-outliers")
     assert lacks(learnt, "signal-behind-outliers")  # a network that copes
     assert lacks(regression(), "signal-behind-outliers")

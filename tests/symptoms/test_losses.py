@@ -284,6 +284,37 @@ def test_whole_numbers_are_not_always_classes(why: str, counts: dict[str, int]) 
     assert lacks(counted(counts), "squared-error-on-classes"), why
 
 
+def read_once(outputs: int, zero: float, source: str = "int64") -> Recording:
+    """Squared error on thirty codes, of one column of a head whose gradient is zero to that share."""
+    recording = counted({str(k): 10 for k in range(30)}, source)
+    change(recording.losses, prediction=tensor(32))
+    recording.parameters[4].shape = [outputs, 32]
+    for sample in recording.samples:
+        sample.parameters[4].zero = zero
+    return recording
+
+
+def test_codes_against_one_output_of_as_many_as_there_are_classes() -> None:
+    """The other outputs, made for the other classes, never get a gradient; however many classes there are."""
+    s = symptom_of(read_once(40, 39 / 40), "squared-error-on-classes")
+
+    assert (30, 1.0) == (s.value, s.strength)
+    assert "one of 40 outputs with whole-numbered labels (0 to 29, cast from int64)" in s.text
+
+
+@pytest.mark.parametrize(
+    ("why", "run"),
+    [
+        ("all outputs are read", read_once(40, 0.0)),
+        ("there are fewer outputs than codes", read_once(8, 7 / 8)),
+        ("real numbers that happen to be whole", read_once(40, 39 / 40, "float32")),
+    ],
+)
+def test_whole_numbers_under_a_head_of_several_outputs(why: str, run: Recording) -> None:
+    """The labels must be numbers of outputs, and the outputs idle."""
+    assert lacks(run, "squared-error-on-classes"), why
+
+
 # --- cross-entropy-on-reals ---------------------------------------------------------------------------------------
 
 

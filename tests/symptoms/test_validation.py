@@ -95,6 +95,55 @@ def test_a_loss_tells_how_far_validation_stays_behind_where_there_is_no_score() 
     assert lacks(near, "validation-other-ids")
 
 
+# --- validation-other-shares --------------------------------------------------------------------------------------
+
+
+def lopsided(train: dict[str, int], validation: dict[str, int], balanced: float = 0.2) -> Recording:
+    """The healthy run on these labels, validated on those, where it does so well on every class alike."""
+    recording = healthy()
+    recording.labels = [classes(train)]
+    change(recording.evaluations, labels=validation, accuracy=0.3, balanced=balanced)
+    return recording
+
+
+RARE, EVEN = {"0": 900, "1": 20, "2": 20, "3": 20}, {"0": 30, "1": 30, "2": 30, "3": 30}
+
+
+def test_training_of_one_class_and_validation_of_four() -> None:
+    """The share of the common class in both, and the effective number of classes of one over that of the other."""
+    s = symptom_of(lopsided(RARE, EVEN), "validation-other-shares")
+
+    assert "94% of the training labels are 0, and 25% of the 120 in validation." == s.text
+    assert (pytest.approx(0.338, abs=0.001), 0.5) == (s.value, s.threshold)
+    assert lacks(lopsided(RARE, EVEN), "validation-other-shares", limit=0.3)
+
+
+@pytest.mark.parametrize(
+    ("why", "train", "validation", "balanced"),
+    [
+        ("both are as rare", RARE, {"0": 90, "1": 2, "2": 2, "3": 2}, 0.25),
+        ("rare classes were drawn more often in training", EVEN, RARE, 0.25),
+        ("shares differ as splits do", {"0": 400, "1": 200, "2": 200, "3": 200}, EVEN, 0.25),
+        ("the network tells them apart all the same", RARE, EVEN, 0.9),
+        ("a dozen rows are no validation set", RARE, {"0": 3, "1": 3, "2": 3, "3": 3}, 0.25),
+        ("these are other classes", RARE, {"0": 5, "7": 60, "8": 60}, 0.2),
+    ],
+)
+def test_shares_that_differ_for_a_reason(why: str, train: dict[str, int], validation: dict[str, int], balanced: float) -> None:
+    """Training has to know the classes, draw them far less often, and do badly on them."""
+    assert lacks(lopsided(train, validation, balanced), "validation-other-shares"), why
+
+
+def test_a_loss_that_weighs_its_classes_knows_of_their_shares() -> None:
+    """And so does who sorts them: the classes to come are not known yet."""
+    weighted, ordered = lopsided(RARE, EVEN), lopsided(RARE, EVEN)
+    change(weighted.losses, settings={"weighted": True})
+    change(ordered.labels, between=0.9)
+
+    assert lacks(weighted, "validation-other-shares")
+    assert lacks(ordered, "validation-other-shares")
+
+
 # --- validation-overlaps ------------------------------------------------------------------------------------------
 
 
