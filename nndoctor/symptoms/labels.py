@@ -38,6 +38,7 @@ _SEQUENCES = 8  # in a batch, of which one alone may be of a few ids
 _FEW_READ = 4  # rows of a table: unknown, padding, begin and end
 _UNREAD_ROWS = 5  # times as many rows has a table that was made for more
 _UNREAD = 0.7  # of the limit: that much of a signal is in the lengths
+_SOMETHING = 0.25  # of what there is to learn: more than that is left where six labels in ten are wrong
 _SURE_ERROR = 0.12  # share of the surest rows that may be wrong by chance, or by a few bad labels
 # Variance of the inputs in a tenth of their directions beyond its share: sampling noise reaches a tenth.
 _PLAIN_STRUCTURE = 0.12
@@ -196,6 +197,8 @@ def sure_and_wrong(view: View) -> Symptom | None:
     r = view.reference
     if r is None or r.wrong is None or r.sure_wrong is None or not view.is_classification or not r.wrong > 0 or view.blends:
         return None
+    if view.learns < _SOMETHING:
+        return None  # the network takes its labels as they are, and would learn those that are right: something else is wrong
     # A learner that is wrong because it cannot see the pattern is no witness: another one, or the network on new rows, sees it.
     seen = max(r.best, r.encoded if r.encoded is not None else 0.0, _right_on_both(view), _right_at_once(view))
     if 1 - seen < _SEEN * r.wrong:

@@ -203,7 +203,9 @@ class View(LoopView):
         return beyond_chance(e.accuracy, largest_share(e.labels) if e.labels else self.chance)
 
     def sample_skill(self, sample: Sample) -> float | None:
-        """`skill` of the training batch of one look."""
+        """`skill` of the training batch of one look; where the loss weighs its classes, all count the same, as in validation."""
+        if self._fair is not None and self.labels is not None:
+            return beyond_chance(sample.balanced, 1.0 / max(len(self.labels.counts), 2))
         return beyond_chance(sample.accuracy, self.chance) if self.is_classification else sample.r2
 
     # --- parameters -------------------------------------------------------------------------------------------
