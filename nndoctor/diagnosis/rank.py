@@ -45,7 +45,8 @@ _CONFIRMED, _REFUTED = 0.97, 0.3  # a confirmed suspect's least confidence; what
 _MEMORISED = 0.9  # of what there is to learn in one batch
 _MATCHED = 0.1  # of what there is to learn: two cures that differ by less do equally well
 _HALF = 0.5  # of what there is to learn
-_MODES = ("evaluation=", "mode=", "norm=")
+# Cures of what counts where it makes a difference: a mode, and the way that a loss is to go.
+_BY_EFFECT = ("evaluation=", "mode=", "norm=", "loss=negated")
 # Share of a symptom's weight that a weaker cause loses to a stronger one which explains the symptom as well.
 _SHARED = 0.5
 _PLAIN = Calibration()  # odds taken at their word
@@ -191,8 +192,7 @@ def _as_tried(suspect: Suspect, trial: Trial | None, other: bool, diagnosis: Dia
     suspect = dataclasses.replace(suspect, trial=trial)
     if trial is None or trial.outcome != "refuted":
         return suspect
-    # A mode counts where it makes a difference, and that was measured just now.
-    fact = rests_on_fact(suspect) and not trial.spelling.startswith(_MODES)
+    fact = rests_on_fact(suspect) and not trial.spelling.startswith(_BY_EFFECT)
     harmless = not fact and (other or not diagnosis.failing)
     return dataclasses.replace(
         suspect, confidence=round(suspect.confidence * _REFUTED, 3), severity="note" if harmless else suspect.severity

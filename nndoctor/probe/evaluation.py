@@ -57,6 +57,7 @@ class EvaluationWatch:
     def __init__(self, emit: Callable[[Any], None], validated: Callable[[], None]) -> None:
         self._emit, self._validated = emit, validated
         self._open: _Pass | None = None
+        self._made: dict[int, weakref.ref[Tensor]] = {}  # what came of an output of the last pass
         self.ignored = -100  # what a class that does not count is spelt as, by the loss in training
 
     @property
@@ -108,10 +109,14 @@ class EvaluationWatch:
     def follow(self, arguments: Iterable[Any], result: Tensor) -> bool:
         """Whether something that came of an output of the pass is among the arguments of an operation; if so, its result did, too."""
         now = self._open
-        if now is None or not any(_came(now, part) for a in arguments for part in (a if isinstance(a, (list, tuple)) else (a,))):
+        if now is None or not any(_is_known(now.made, part) for a in arguments for part in (a if isinstance(a, (list, tuple)) else (a,))):
             return False
         now.follow(result)
         return True
+
+    def led_to(self, given: Iterable[Tensor]) -> bool:
+        """Whether training is given what came of an output of the pass that has just been closed."""
+        return any(_is_known(self._made, t) for t in given)
 
     def guessed(self, classes: Tensor, of_output: bool) -> None:
         """The script chose classes by their scores, or brought them into another form: of labels, too, where they are numbers."""
@@ -193,6 +198,7 @@ class EvaluationWatch:
         now, self._open = self._open, None
         if now is None:
             return
+        self._made = now.made
         record = now.record
         now.take_value()
         record.seconds = time.perf_counter() - now.started
@@ -217,10 +223,8 @@ class EvaluationWatch:
         self._emit(record)
 
 
-def _came(now: _Pass, argument: Any) -> bool:
-    if not isinstance(argument, Tensor):
-        return False
-    known = now.made.get(id(argument))
+def _is_known(made: dict[int, weakref.ref[Tensor]], argument: Any) -> bool:
+    known = made.get(id(argument))
     return known is not None and known() is argument
 
 

@@ -144,6 +144,8 @@ class ModuleWatch:
         if not module.training:
             s.calls.trained_evaluating()
         s.pending.fed += _inputs_alike(given)
+        if s.evaluation.led_to(given):
+            s.overlap.fed_training()
         (s.overlap.trained if module.training else s.overlap.undecided)(model.index, given)
         s.registry.given(given)
         if x is not None and x.numel() and s.pending.input_sum is None and not x.is_complex():

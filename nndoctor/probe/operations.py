@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from nndoctor.probe import graph, stats
 from nndoctor.probe.forwards import Forward
 from nndoctor.probe.where import user_place
-from nndoctor.record.model import Place
+from nndoctor.record.model import Place, Reshaping
 
 if TYPE_CHECKING:
     from nndoctor.probe.session import Session
@@ -27,6 +28,8 @@ _CASTS = frozenset({"float", "double", "to", "type", "one_hot", "half", "bfloat1
 _LOOKUPS = frozenset({"one_hot", "embedding", "embedding_bag", "scatter", "scatter_", "scatter_add_", "index_select", "gather", "bincount"})
 _WRITES = frozenset({"add_", "sub_", "subtract_", "__iadd__", "__isub__", "addcmul_", "addcdiv_", "lerp_", "copy_"})
 _MATRIX = frozenset({"linear", "conv1d", "conv2d", "conv3d", "matmul", "__matmul__", "mm", "addmm", "embedding", "bmm"})
+_RESHAPES = frozenset({"view", "reshape"})
+_MOST_RESHAPINGS = 20  # lines
 _ATTENTION = {"scaled_dot_product_attention": 3, "multi_head_attention_forward": 16}  # and the place of the mask among the arguments
 
 
@@ -37,6 +40,7 @@ class Operations:
         self._session = session
         self._casts: dict[int, str] = {}  # address of a tensor -> the type that it was cast from
         self._spread: Place | None = None  # the latest line that gave a tensor another axis
+        self._reshapings: set[Place | None] = set()  # lines that are written down
 
     def begin(self) -> None:
         """A step begins that is looked at."""
@@ -104,6 +108,8 @@ class Operations:
         site = owner if library else ""
         if name == "unsqueeze" or (name == "__getitem__" and _adds_axis(args)):
             self._spread = place
+        if name in _RESHAPES and not library:
+            self._note_reshaping(args, output, place)
         if name in _QUOTIENTS and graph.is_sigmoid(output.grad_fn):
             name = "sigmoid"
         if s.activations.watches(name):
@@ -115,6 +121,12 @@ class Operations:
                     graph.note_operands(output, pair)
                 if place != self._spread and _become_square(*pair):
                     graph.note_operands(output, pair, stretched=True)
+
+    def _note_reshaping(self, args: tuple[Any, ...], output: Tensor, place: Place | None) -> None:
+        if place in self._reshapings or len(self._reshapings) >= _MOST_RESHAPINGS or not _moves_first_axis(args[0], output):
+            return
+        self._reshapings.add(place)
+        self._session.emit(Reshaping(list(args[0].shape), list(output.shape), place))
 
     def _functional_input(self, args: tuple[Any, ...]) -> None:
         """The first product with a parameter in a run whose network is no module: its other side is the input."""
@@ -155,6 +167,14 @@ def _become_square(prediction: Tensor, target: Tensor) -> bool:
     """Whether they are [N, 1] and [N], or the other way round; a parameter is no prediction."""
     rows = prediction.shape[0]
     return rows > 1 and {tuple(prediction.shape), tuple(target.shape)} == {(rows,), (rows, 1)} and graph.leaf_of(prediction.grad_fn) is None
+
+
+def _moves_first_axis(given: Any, made: Tensor) -> bool:
+    """Whether the second axis is as long as the first one was, though the first is neither that nor several of the old axes joined."""
+    if not isinstance(given, Tensor) or given.is_leaf and given.requires_grad or given.dim() < 2 or made.dim() < 2:
+        return False
+    joined = {math.prod(given.shape[:k]) for k in range(given.dim() + 1)}  # with 1, that of a new axis
+    return given.shape[0] > 1 and made.shape[1] == given.shape[0] and made.shape[0] not in joined
 
 
 def _adds_axis(args: tuple[Any, ...]) -> bool:

@@ -45,7 +45,8 @@ class _Pass:
     sample: Tensor | None = None
 
 
-_Passes = dict[tuple[_Key, tuple[tuple[str, int], ...]], _Pass]  # by model, shape and lines of the script
+_Line = tuple[_Key, tuple[tuple[str, int], ...]]  # model, shape and lines of the script
+_Passes = dict[_Line, _Pass]
 
 
 class _Sums:
@@ -117,6 +118,8 @@ class OverlapWatch:
         self._first: dict[_Key, Tensor] = {}  # the latest batch of each kind before that: earlier ones were looks at a fresh model
         self._forwards = 0  # in training, of any model: a pass lasts until the next one
         self._passes: _Passes = {}
+        self._latest: _Line | None = None  # that made the last forward without gradient
+        self._feeding: set[_Line] = set()  # lines whose outputs are trained on: they make features, and evaluate nothing
         self._undecided: _Passes = {}  # as if nothing trained on them ...
         self._held: list[tuple[int, list[Tensor]]] = []  # ... and the same forwards, as if something did
 
@@ -143,6 +146,12 @@ class OverlapWatch:
         """The arguments of a forward without gradient. Of each line that makes such, the last pass is kept."""
         self._note(self._passes, model, given)
 
+    def fed_training(self) -> None:
+        """What the last forward without gradient made is trained on."""
+        if self._latest is not None:
+            self._feeding.add(self._latest)
+            self._passes.pop(self._latest, None)
+
     def undecided(self, model: int, given: list[Tensor]) -> None:
         """The arguments of a forward in evaluation mode with gradients on: a validation, or training in that mode."""
         self._note(self._undecided, model, given)
@@ -163,7 +172,9 @@ class OverlapWatch:
         if x is None:
             return
         key = (model, tuple(x.shape[1:]))
-        lines = (key, user_lines())
+        lines = self._latest = (key, user_lines())
+        if lines in self._feeding:
+            return
         at = self._trained[key].forwards if key in self._trained else 0
         now = passes.get(lines)
         if now is None or now.clock != self._forwards:

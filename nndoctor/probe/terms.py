@@ -34,6 +34,8 @@ _ATTEND = ("ScaledDotProduct", "Bmm", "Baddbmm")
 _PRODUCTS = ("Addmm", "Mm", "Addmv", "Convolution", "MkldnnConvolution", "CudnnConvolution")
 # A difference below one of these is no error of a prediction: one component of a mixture, a distance in a kernel.
 _BLENDING = frozenset({"Logsumexp", "LogSoftmax", "Softmax", "Exp"})
+_MEANS = ("Mean", "Sum")
+_TAMING = ("Log", "Log1P", "Sqrt")
 # Reading costs some microseconds a node: a graph of this size stays below ten milliseconds.
 _CHEAP = 1500
 
@@ -108,7 +110,7 @@ class LossTerms:
                 info.chain = head
                 info.calls = 1
             return info
-        form = next((f for ops, f in _FORMS if any(op in above for op in ops)), "difference")
+        form = "difference" if _is_tamed(above) else next((f for ops, f in _FORMS if any(op in above for op in ops)), "difference")
         prediction, target = operands
         where = graph.link_of(node).place or place
         return self._losses.called(f"by-hand:{form}", where, prediction, target, None, {}, step, True, x, "")
@@ -142,6 +144,12 @@ def _find_difference(root: Any) -> tuple[list[str], tuple[Tensor, Tensor] | None
         if operands is not None:
             return above, operands, node
     return [], None, None
+
+
+def _is_tamed(above: list[str]) -> bool:
+    """Whether each error goes through a root or a logarithm before the mean of them is taken, so that a large one counts little more."""
+    last = max((i for i, op in enumerate(above) if op in _MEANS), default=None)
+    return last is not None and any(op in _TAMING for op in above[last + 1 :])
 
 
 def _stretched(root: Any, batch: int | None) -> list[Stretch]:

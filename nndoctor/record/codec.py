@@ -26,7 +26,7 @@ _LISTS = {
     "model": "models", "module": "modules", "parameter": "parameters", "optimizer": "optimizers",
     "setting": "settings", "scheduler": "schedulers", "loader": "loaders", "loss": "losses", "graph": "graphs",
     "step": "steps", "sample": "samples", "activation": "activations", "site": "sites", "features": "features",
-    "labels": "labels", "holdout": "holdouts", "vocabulary": "vocabularies", "overlap": "overlaps", "rows": "rows", "sequence": "sequences", "recurrence": "recurrences", "evaluation": "evaluations", "reference": "references", "call": "calls", "mode": "modes",
+    "labels": "labels", "holdout": "holdouts", "vocabulary": "vocabularies", "overlap": "overlaps", "rows": "rows", "reshaping": "reshapings", "sequence": "sequences", "recurrence": "recurrences", "evaluation": "evaluations", "reference": "references", "call": "calls", "mode": "modes",
     "nonfinite": "nonfinite", "training": "trainings", "rank": "ranks", "replica": "replicas", "shard": "shards", "hint": "hints", "change": "changes", "problem": "problems",
 }  # fmt: skip
 

@@ -24,7 +24,7 @@ from nndoctor.record.loop import (
     SettingChange,
     Step,
 )
-from nndoctor.record.network import ModelInfo, ModuleInfo, ModuleMode, ParameterInfo, Sequence
+from nndoctor.record.network import ModelInfo, ModuleInfo, ModuleMode, ParameterInfo, Reshaping, Sequence
 from nndoctor.record.place import Place
 from nndoctor.record.processes import RankInfo, Replica, Shard
 from nndoctor.record.run import ChangeMade, End, Header, Problem, SourceHint, Training
@@ -62,6 +62,7 @@ __all__ = [
     "Recurrence",
     "Reference",
     "Replica",
+    "Reshaping",
     "Sample",
     "SchedulerInfo",
     "Sequence",
@@ -84,7 +85,7 @@ FORMAT = 1
 
 RECORD_TYPES: tuple[type, ...] = (
     Header, ModelInfo, ModuleInfo, ParameterInfo, OptimizerInfo, SettingChange, SchedulerInfo, LoaderInfo, LossInfo,
-    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Vocabulary, Overlap, TrainingRows, Sequence, Recurrence, Evaluation, Reference, Call, ModuleMode, NonFinite, Training, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
+    Graph, Step, Sample, Activation, Site, Features, Labels, Holdout, Vocabulary, Overlap, TrainingRows, Reshaping, Sequence, Recurrence, Evaluation, Reference, Call, ModuleMode, NonFinite, Training, RankInfo, Replica, Shard, SourceHint, ChangeMade, Problem, End,
 )  # fmt: skip
 
 
@@ -112,6 +113,7 @@ class Recording:
     vocabularies: list[Vocabulary] = field(default_factory=list)
     overlaps: list[Overlap] = field(default_factory=list)
     rows: list[TrainingRows] = field(default_factory=list)
+    reshapings: list[Reshaping] = field(default_factory=list)
     sequences: list[Sequence] = field(default_factory=list)
     recurrences: list[Recurrence] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)

@@ -74,6 +74,16 @@ class ModuleMode:
     still: int = 0  # batch norm: training forwards with its flag on and a momentum that moves next to nothing
 
 
+@dataclass(frozen=True)
+class Reshaping:
+    """A view or reshape that gave the length of the first axis to the second one, and not by joining axes: rows are cut up and dealt out anew."""
+
+    kind: ClassVar[str] = "reshaping"
+    before: list[int]  # shape
+    after: list[int]
+    place: Place | None = None
+
+
 @dataclass
 class Sequence:
     """A layer that takes the first axis of its input for time (`batch_first=False`), at its first call in training."""

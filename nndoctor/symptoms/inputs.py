@@ -194,8 +194,10 @@ def signal_behind_outliers(view: View) -> Symptom | None:
 
 
 def target_outliers(view: View) -> Symptom | None:
-    """Extreme targets in few rows, of a loss that counts an error by its size."""
+    """Extreme targets in few rows, of a loss that counts an error by its square."""
     limit = view.thresholds.get("target-outliers", 50.0)
+    if not view.squares:
+        return None
     for labels in view.recording.labels:
         if labels.task == "real" and labels.outlier_size > limit and 0 < labels.outliers < 0.05:
             text = f"{labels.outliers:.2%} of the targets lie more than 20 robust deviations away, the farthest {labels.outlier_size:.4g}."

@@ -272,10 +272,14 @@ def batches_differ(view: View) -> Symptom | None:
 
 
 def one_label(view: View) -> Symptom | None:
-    """Nothing is to be told apart."""
+    """Nothing is to be told apart, by a layer with an output for each class. Scores of one sample against others have the right one in
+    the same place by design.
+    """
     limit = view.thresholds.get("one-label", 50.0)
     labels = view.labels
     if labels is None or labels.task not in ("classes", "binary") or (labels.classes or 0) < 2 or len(labels.counts) != 1 or labels.rows < limit:
+        return None
+    if labels.task == "classes" and not any(labels.classes in p.shape for p in view.parameters.values()):
         return None
     (name,) = labels.counts
     return Symptom("one-label", f"All {labels.rows:,} targets are {name}.", float(labels.rows), limit, 1.0, "labels")

@@ -153,6 +153,12 @@ class LoopView:
         return float(np.mean(self.finite[-self.tenth :])) if len(self.finite) else None
 
     @property
+    def breaks_through(self) -> bool:
+        """Whether the loss falls so fast at the end that the last tenth of it lies below half of the last third, all of which other scores look at."""
+        third = self.finite[-max(1, len(self.finite) // 3) :]
+        return self.last is not None and len(third) >= 3 * self.tenth and 0 <= self.last < float(third.mean()) / 2
+
+    @property
     def tenth(self) -> int:
         """A tenth of the steps, at least five."""
         return max(5, len(self.finite) // 10)

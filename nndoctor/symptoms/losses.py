@@ -33,7 +33,9 @@ _MOVES = frozenset({
 _CLASS_LOSSES = ("cross_entropy",)
 _RANGES = {
     "Relu": (0.0, math.inf), "Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Softplus": (0.0, math.inf),
-    "Hardtanh": (-1.0, 1.0), "Hardsigmoid": (0.0, 1.0), "Clamp": (0.0, math.inf), "ClampMin": (0.0, math.inf), "Exp": (0.0, math.inf), "LogSoftmax": (-math.inf, 0.0),
+    "Hardtanh": (-1.0, 1.0), "Hardsigmoid": (0.0, 1.0), "Gelu": (-0.17, math.inf), "Silu": (-0.28, math.inf), "Mish": (-0.31, math.inf), "Hardswish": (-0.375, math.inf),
+    "Elu": (-1.76, math.inf),  # as a SELU, which is one
+    "Clamp": (0.0, math.inf), "ClampMin": (0.0, math.inf), "Exp": (0.0, math.inf), "LogSoftmax": (-math.inf, 0.0),
 }  # fmt: skip
 _REGRESSIONS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "by-hand:squared-error", "by-hand:absolute-error", "by-hand:difference"})
 _SEVERAL = 3  # outputs: one for each class
@@ -270,7 +272,7 @@ def output_range(view: View) -> Symptom | None:
         outside = (max(0.0, min(reach[0] - labels.min, width)) + max(0.0, min(labels.max - reach[1], width))) / width
         if outside <= limit:
             continue
-        low, high = (f"{r:.0f}" if math.isfinite(r) else "unbounded" for r in reach)
+        low, high = (f"{r:.3g}" if math.isfinite(r) else "unbounded" for r in reach)
         text = f"The output passes {ops[0].op.lower()}, which reaches {low} to {high}; the targets run from {labels.min:.4g} to {labels.max:.4g}."
         return Symptom("output-range", text, outside, limit, min(1.0, 0.6 + outside), ops[0].module, _place(loss, ops[0]))
     return None

@@ -101,14 +101,14 @@ def flat_operation(view: View) -> Symptom | None:
 
 def maximises(view: View) -> Symptom | None:
     """maximize=True in a group that steps, of what is no likelihood, nothing that a policy earns, and no overlap: these are meant to rise.
-    So may be whatever no loss function made and lies below zero.
+    So may be what lies below zero, where no loss function made it, or where somebody must have changed the sign of what is never negative.
     """
     o = _climber(view)
     if o is None or (_likelihood(view) or _likelihood(view, weighted=True)) is not None:
         return None
-    unknown = view.main_loss is None or view.main_loss.function == _UNKNOWN
+    free = view.main_loss is None or view.main_loss.function in (_UNKNOWN, *_ABOVE_ZERO)
     overlap = _overlap(view)
-    if (unknown and len(view.finite) and view.finite.min() < 0) or (overlap is not None and not overlap.turned):
+    if (free and len(view.finite) and view.finite.min() < 0) or (overlap is not None and not overlap.turned):
         return None
     return Symptom("maximises", f"{o.type} was built with maximize=True: it climbs the loss.", 1, 0, 1.0, "", o.place)
 

@@ -13,6 +13,7 @@ INFO = (
     SymptomInfo("loss-left-out", "structure", "The loss that compares with the targets is computed in every step, and backward is called on something else."),
     SymptomInfo("unregistered-layers", "structure", "Layers that the forward uses but the model does not own: an optimiser of model.parameters() cannot hold them."),
     SymptomInfo("time-over-batch", "structure", "A recurrent or attention layer takes the batch for the sequence: samples are mixed with one another."),
+    SymptomInfo("batch-reshaped", "structure", "A view or reshape makes the first axis of a batch the second one: a transposition would keep each sample together, this deals parts of samples out."),
     SymptomInfo("softmax-over-batch", "structure", "A softmax within the network runs over the batch: the weights of one sample depend on what the others hold."),
     SymptomInfo("no-bend", "structure", "Two or more layers in a row with nothing nonlinear anywhere between the first and the loss."),
     SymptomInfo("norm-momentum", "structure", "Batch norm's running statistics never move, or follow the last batch alone, or almost.", 0.9, "Share that the last batch has in them; torch's default is 0.1, which other libraries spell 0.9."),
@@ -96,6 +97,16 @@ def time_over_batch(view: View) -> Symptom | None:
     return None
 
 
+def batch_reshaped(view: View) -> Symptom | None:
+    """Of a tensor whose first axis is as long as the batch."""
+    sizes = {s.batch for s in view.steps_seen if s.batch}
+    for r in view.recording.reshapings:
+        if r.before[0] in sizes:
+            text = f"A batch of {r.before[0]} samples, {' × '.join(map(str, r.before))}, is read anew as {' × '.join(map(str, r.after))}: view and reshape keep the order of the numbers, so that what stands under one sample now is made of parts of several."
+            return Symptom("batch-reshaped", text, float(r.before[0]), None, 1.0, "", r.place)
+    return None
+
+
 def softmax_over_batch(view: View) -> Symptom | None:
     """A hidden one whose first axis has one entry for each target. A bag of instances has one target, a table of pairs is square."""
     loss = view.main_loss
@@ -164,4 +175,4 @@ def squashing_stack(view: View) -> Symptom | None:
     return Symptom("squashing-stack", text, depth, limit, min(1.0, 0.4 + 0.15 * (depth - limit)), sites[0].name, sites[0].place)
 
 
-DETECTORS = (unreached_parameters, loss_left_out, unregistered_layers, time_over_batch, softmax_over_batch, no_bend, norm_momentum, norm_few_values, squashing_stack)
+DETECTORS = (unreached_parameters, loss_left_out, unregistered_layers, time_over_batch, batch_reshaped, softmax_over_batch, no_bend, norm_momentum, norm_few_values, squashing_stack)

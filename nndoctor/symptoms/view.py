@@ -54,7 +54,7 @@ class View(LoopView):
         """What has been learnt of what there is to learn, 0 (a constant does as well) to 1; None where it is unknown.
 
         The better of loss and accuracy for classes (a softmax too many keeps the loss high while accuracy rises), R2 for
-        real targets.
+        real targets, unless the loss has only just begun to fall fast.
         """
         found: list[float] = []
         if self.constant and self.last is not None and self.last >= 0 and self.labels is not None and self.labels.task != "real":
@@ -66,7 +66,7 @@ class View(LoopView):
             found.append(fair)
         if not found and self.r2 is not None:
             found.append(self.r2)
-        if not found and self.constant and self.last is not None:
+        if self.constant and self.last is not None and (not found or (self.squares and self.breaks_through)):
             found.append(1.0 - self.last / self.constant)
         return max(found) if found else None
 
@@ -174,9 +174,17 @@ class View(LoopView):
 
     @property
     def validation_skill(self) -> float | None:
-        """`skill` of the last validation passes: of the last third, as in training, and of three at most."""
+        """`skill` of the last validation passes: of the last third, as in training, and of three at most; None where most was learnt after them."""
+        if self._is_outdated:
+            return None
         late = max(1, min(3, len(self.validation_skills) // 3))
         return float(np.mean(self.validation_skills[-late:])) if self.validation_skills else None
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether the loss began to fall fast only after the last validation pass."""
+        last = max((e.step for e in self.evaluations), default=0)
+        return self.breaks_through and sum(s.index <= last for s in self.steps_seen) < len(self.steps_seen) * 2 // 3
 
     @property
     def shortfall(self) -> float | None:

@@ -316,6 +316,7 @@ def test_a_run_that_learns_is_healthy_once_its_suspects_are_refuted() -> None:
     assert "healthy" == tried([suspect("a")], refuted, failing=False).verdict
     assert "sick" == tried([suspect("a")], refuted, failing=True).verdict
     assert "sick" == tried([suspect("a", evidence=FACTUAL)], refuted, failing=False).verdict
+    assert "healthy" == tried([suspect("a", evidence=FACTUAL)], [trial("a", "refuted", spelling="loss=negated")], failing=False).verdict
 
 
 @pytest.mark.parametrize("outcome", ["not possible", "unclear"])

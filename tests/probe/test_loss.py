@@ -227,3 +227,24 @@ def test_r2_is_of_what_the_output_stands_for(loss: Callable[[Tensor, int], Tenso
 
     assert scores
     assert all(abs(score - 1) < 1e-5 for score in scores)
+
+
+# --- by hand ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "loss"),
+    [
+        ("squared-error", lambda e: e.square().mean()),
+        ("squared-error", lambda e: e.square().mean().sqrt()),
+        ("difference", lambda e: torch.log1p(e.square()).mean()),
+        ("difference", lambda e: (e.square() + 1e-3).sqrt().mean()),
+    ],
+)
+def test_an_error_that_is_tamed_before_the_mean_is_no_square(form: str, loss: Callable[[Tensor], Tensor]) -> None:
+    """A root or a logarithm of each lets a wild target count little; of their mean it changes nothing."""
+    targets = torch.linspace(-1, 1, 16).unsqueeze(1)
+
+    recording = trained(lambda output, step: loss(output - targets[: len(output)]), 1)
+
+    assert f"by-hand:{form}" == recording.losses[0].function

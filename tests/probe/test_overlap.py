@@ -179,3 +179,26 @@ def test_a_row_is_known_by_columns_from_all_over() -> None:
 def test_the_calls_say_what_is_evaluated(calls: list[str], named: bool) -> None:
     """What is given says more than what is called, and the innermost call most; comments say nothing."""
     assert named == _is_called_validation(calls)
+
+
+def test_features_for_training_are_no_validation() -> None:
+    """A frozen network is fed the training rows without gradient, and its outputs, reshaped, are what the head learns from."""
+    body, head = nn.Linear(8, 16), nn.Linear(16, 1)
+    x = torch.randn(120, 8, generator=torch.Generator().manual_seed(0))
+
+    def run() -> None:
+        whole = torch.optim.SGD([*body.parameters(), *head.parameters()], lr=0.01)
+        for rows in x.split(20):
+            whole.zero_grad()
+            head(body(rows)).square().mean().backward()
+            whole.step()
+        body.requires_grad_(False)
+        optimizer = torch.optim.SGD(head.parameters(), lr=0.01)
+        for rows in x.split(20):
+            with torch.no_grad():
+                features = body(rows)
+            optimizer.zero_grad()
+            head(features.flatten(1)).square().mean().backward()
+            optimizer.step()
+
+    assert [] == recorded(run).overlaps

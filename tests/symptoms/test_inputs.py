@@ -254,6 +254,14 @@ def test_targets_with_heavy_tails_are_no_outliers() -> None:
     assert lacks(aimed(outliers=0.002, outlier_size=3000.0, task="classes"), "target-outliers")
 
 
+def test_a_loss_that_bears_with_wild_targets() -> None:
+    """The logarithm of a squared error, as in Student's likelihood, or its absolute value."""
+    for function in ("by-hand:difference", "l1_loss", "huber_loss"):
+        r = aimed(outliers=0.002, outlier_size=3000.0)
+        change(r.losses, function=function)
+        assert lacks(r, "target-outliers")
+
+
 # --- few-rows-outweigh --------------------------------------------------------------------------------------------
 
 

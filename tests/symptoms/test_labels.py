@@ -278,6 +278,11 @@ def test_all_targets_are_the_same() -> None:
     assert lacks(regression(), "one-label")
 
 
+def test_a_right_answer_that_always_stands_first() -> None:
+    """Contrastive scores of one sample against a queue: no layer has an output for each of them."""
+    assert lacks(labelled(classes({"0": 3200}, classes=1025)), "one-label")
+
+
 # --- twins-disagree -----------------------------------------------------------------------------------------------
 
 

@@ -384,8 +384,14 @@ def test_relu_cannot_reach_targets_below_zero() -> None:
     assert lacks(r, "output-range", limit=0.6)
 
 
+@pytest.mark.parametrize(("op", "floor"), [("Gelu", "-0.17"), ("Silu", "-0.28"), ("Elu", "-1.76")])
+def test_a_smooth_bend_has_a_floor_as_well(op: str, floor: str) -> None:
+    """Where a helper ends every layer alike, the last one too."""
+    assert f"which reaches {floor} to unbounded" in symptom_of(regressing(op, "Addmm"), "output-range").text
+
+
 @pytest.mark.parametrize(
-    ("op", "low", "high"), [("Relu", 0.0, 90.0), ("Tanh", -1.0, 1.0), ("Sigmoid", 0.0, 1.02), ("Addmm", -50.0, 50.0)]
+    ("op", "low", "high"), [("Relu", 0.0, 90.0), ("Tanh", -1.0, 1.0), ("Sigmoid", 0.0, 1.02), ("Gelu", -0.2, 9.0), ("Addmm", -50.0, 50.0)]
 )
 def test_an_activation_that_reaches_all_targets_is_right(op: str, low: float, high: float) -> None:
     """A few hundredths beyond the end are noise."""

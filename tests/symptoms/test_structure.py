@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nndoctor.record.model import ModuleInfo, ModuleMode, Place, Recording, Sequence
+from nndoctor.record.model import ModuleInfo, ModuleMode, Place, Recording, Reshaping, Sequence
 from tests.symptoms.build import (
     BUILT,
     LOSS,
@@ -289,6 +289,22 @@ def test_one_sample_with_a_target_for_each_position() -> None:
     assert 32.0 == symptom_of(rows, "time-over-batch").value
     assert lacks(whole, "time-over-batch")
     assert lacks(tagged, "time-over-batch")
+
+
+# --- batch-reshaped -----------------------------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_dealt_out_anew() -> None:
+    """Its first axis became the second by a view; of another tensor that may be right."""
+    r, table = healthy(), healthy()
+    r.reshapings = [Reshaping([32, 10, 8], [10, 32, 8], BUILT)]
+    table.reshapings = [Reshaping([50, 10, 8], [10, 50, 8], BUILT)]
+
+    s = symptom_of(r, "batch-reshaped")
+
+    assert BUILT == s.place
+    assert "A batch of 32 samples, 32 × 10 × 8, is read anew as 10 × 32 × 8" in s.text
+    assert lacks(table, "batch-reshaped")
 
 
 # --- softmax-over-batch -------------------------------------------------------------------------------------------

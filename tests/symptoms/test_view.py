@@ -396,3 +396,15 @@ def test_a_call_has_the_place_where_it_was_first_made() -> None:
     """None where it never was."""
     assert BACKWARD == View(healthy()).place_of("backward")
     assert View(healthy()).place_of("schedule") is None
+
+
+def test_a_validation_before_most_was_learnt_says_nothing_of_the_end() -> None:
+    """The loss falls so fast after it that it counts as of its end."""
+    late = [1.0] * 80 + [1.0 * 0.8**i for i in range(20)]
+    r, level = regression(late, r2=0.1), regression([1.0] * 20 + [0.1] * 80)
+    for made in (r, level):
+        made.evaluations = [evaluation(50, r2=0.05)]
+
+    assert View(r).validation_skill is None
+    assert View(r).breaks_through and (View(r).skill or 0) > 0.9
+    assert 0.05 == View(level).validation_skill and not View(level).breaks_through
