@@ -96,7 +96,7 @@ def validation_other_shares(view: View) -> Symptom | None:
         return None
     usual = max(labels.counts, key=lambda c: labels.counts[c])
     text = f"{labels.counts[usual] / sum(labels.counts.values()):.0%} of the training labels are {usual}, and {last.labels.get(usual, 0) / rows:.0%} of the {rows} in validation."
-    return Symptom("validation-other-shares", text, ratio, limit, float(np.clip(0.6 + 2 * (limit - ratio), 0.6, 1.0)), "labels", last.place)
+    return Symptom("validation-other-shares", text, ratio, limit, float(np.clip(0.6 + 2 * (limit - ratio), 0.6, 1.0)), "labels")
 
 
 def _shortfall(view: View) -> float:
