@@ -17,7 +17,8 @@ After trials (`after_trials`), which outweigh all this:
    best one reaches; among them the smallest edit wins (`probe/changes/names.py` has the sizes), and where the edits are
    alike, the stronger suspicion. What else was confirmed stands below, as its consequence.
 7. A refuted suspect sinks below all that were not refuted, and is no more than a note once another one is confirmed or
-   the run learns all the same. One that rests on a fact keeps its severity: the fact is still there.
+   the run learns all the same. One that rests on a fact keeps its severity: the fact is still there, and counts,
+   unless it is of a kind that counts by its effect alone, as a mode or the sign of a loss.
 8. A trial that was not possible says nothing.
 9. A cure that leaves more than half unlearnt has mended something, and not all: a suspect that rests on a fact, is sure,
    and could not be tried, stays before it.
