@@ -34,6 +34,7 @@ _FEW_LOOKS = 6  # that say something of all steps
 _BOLD_EPSILON = 1e-5  # above the default of every optimiser
 _MANY = 64  # samples of which one or two are few
 _PATIENT = 100  # steps
+_HANDFUL = 10  # steps
 _CUT = 0.2  # of the largest rate
 _FEWEST_TO_FALL = 4  # steps
 _LEAST_REST = 0.05  # of a change, that is not told from nothing
@@ -113,10 +114,10 @@ def _ended_by_itself(view: View) -> bool:
 
 
 def short_run(view: View) -> Symptom | None:
-    """What the script was told to do, not what the probe cut off."""
+    """What the script was told to do, not what the probe cut off. A handful of steps tries a script out, and trains nothing."""
     limit = view.thresholds.get("short-run", 100.0)
     made = max(view.steps, len(view.steps_seen))
-    if not _ended_by_itself(view) or made >= limit:
+    if not _ended_by_itself(view) or not _HANDFUL <= made < limit:
         return None
     return Symptom("short-run", f"The script ended by itself after {made} {view.unit}s.", float(made), limit, float(np.clip(math.log10(limit / made) + 0.3, 0.3, 1.0)))
 

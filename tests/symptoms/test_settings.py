@@ -90,10 +90,12 @@ def test_a_script_that_ends_after_a_few_steps() -> None:
     """By itself: a run that the probe cut off says nothing of the script's own length."""
     r = ended(geometric(2.3, 1.5, 20))
     cut = healthy(geometric(2.3, 1.5, 20))
+    tried = ended(geometric(2.3, 1.5, 9))
 
     assert "ended by itself after 20 steps" in symptom_of(r, "short-run").text
     assert lacks(r, "short-run", limit=10.0)
     assert lacks(cut, "short-run")
+    assert lacks(tried, "short-run")  # whether it runs at all
 
 
 # --- ended-falling ------------------------------------------------------------------------------------------------
