@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nndoctor.diagnosis.calibration import shipped
 from nndoctor.diagnosis.model import Curve, Diagnosis, Suspect, Trial
 from nndoctor.knowledge.loader import load_causes
 from nndoctor.record.model import Recording
@@ -58,8 +59,9 @@ def test_a_run_that_fails_for_no_known_reason_is_tried() -> None:
 
 def test_a_doubtful_run_is_tried_for_what_it_is_suspected_of() -> None:
     """A cure that works makes it sick; where none does, it is as healthy as it was called, for the reasons that were given."""
+    little, less, hardly = (shipped().confidence(odds) for odds in (-1.4, -1.65, -4.0))
     doubted = replace(
-        sick(suspect("dying-relu", 0.45, "note"), hidden=(suspect("lr-too-high", 0.42), suspect("lr-too-low", 0.1)), accuracy=0.25, failing=False),
+        sick(suspect("dying-relu", little, "note"), hidden=(suspect("lr-too-high", less), suspect("lr-too-low", hardly)), accuracy=0.25, failing=False),
         verdict="healthy", doubtful=True, reasons=["It learns, slowly."],
     )  # fmt: skip
 
