@@ -80,8 +80,11 @@ class View(LoopView):
         """Where the loss weighs its classes: the accuracy in which all of them count the same, on the scale of `skill`."""
         if not self.is_classification or self.labels is None or not self.is_weighted:
             return None
-        balanced = late_mean([s.balanced for s in self.samples])
-        return beyond_chance(balanced, 1.0 / max(len(self.labels.counts), 2))
+        return self._beyond_even(late_mean([s.balanced for s in self.samples]))
+
+    def _beyond_even(self, balanced: float | None) -> float | None:
+        """On the scale of `skill`, an accuracy in which all classes of training count the same."""
+        return beyond_chance(balanced, 1.0 / max(len(self.labels.counts) if self.labels else 0, 2))
 
     @cached_property
     def fall(self) -> float:
@@ -212,8 +215,8 @@ class View(LoopView):
 
     def sample_skill(self, sample: Sample) -> float | None:
         """`skill` of the training batch of one look; where the loss weighs its classes, all count the same, as in validation."""
-        if self._fair is not None and self.labels is not None:
-            return beyond_chance(sample.balanced, 1.0 / max(len(self.labels.counts), 2))
+        if self._fair is not None:
+            return self._beyond_even(sample.balanced)
         return beyond_chance(sample.accuracy, self.chance) if self.is_classification else sample.r2
 
     # --- parameters -------------------------------------------------------------------------------------------
