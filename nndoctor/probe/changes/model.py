@@ -212,7 +212,17 @@ class Float32(Intervention):
 
             return __init__
 
+        def widened(old: Any) -> Any:
+            def __new__(cls: Any, data: Any = None, requires_grad: bool = True) -> Any:
+                if isinstance(data, Tensor) and data.dtype in _HALVES:  # from an array or a file, of which no function of torch's told
+                    self.applied += 1
+                    data = data.float()
+                return old(cls, data, requires_grad)
+
+            return __new__
+
         self.world.patches.replace(torch.amp.autocast_mode.autocast, "__init__", without)
+        self.world.patches.replace(nn.Parameter, "__new__", widened)
 
     def function(self, name: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """No function makes a half."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -569,6 +570,14 @@ def updates_that_round_to_nothing() -> float:
     model = mlp(4, 1).bfloat16()
     fit(model, lambda: F.mse_loss(model(x.to(model[0].weight.dtype)), y.to(model[0].weight.dtype)), torch.optim.SGD(model.parameters(), lr=2e-3), 800)
     return r2(model.float(), x, y)
+
+
+@cured_by("precision=float32")
+def a_half_that_was_read_from_a_file() -> float:
+    x, y = numbers()
+    weight = nn.Parameter(torch.from_numpy(np.full((4, 1), 300.0, dtype=np.float16)))  # at 300 float16 has steps of a quarter
+    fit(nn.ParameterList([weight]), lambda: F.mse_loss(x @ (weight.float() - 300.0), y), torch.optim.SGD([weight], lr=0.05), 200)
+    return float(1 - F.mse_loss(x @ (weight.detach().float() - 300.0), y) / y.var())
 
 
 def _is_changed() -> bool:
