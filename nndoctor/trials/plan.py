@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +28,17 @@ from nndoctor.knowledge.model import Cause
 from nndoctor.probe.changes.names import Change, parse
 from nndoctor.record.model import Recording
 from nndoctor.symptoms.inputs import few_rows_outweigh
+from nndoctor.symptoms.model import Symptom
 from nndoctor.symptoms.settings import bold_epsilon, momentum_of
+from nndoctor.symptoms.structure import norm_few_values
 from nndoctor.symptoms.view import View
 from nndoctor.symptoms.weights import step_climbs
 
+# Cures that pass by what their cause is suspected of where this holds: the loss is right, and one tensor is moved the wrong way; it is the
+# targets that are wild, and the score is of them; statistics of a batch's few values are the fault.
+_BESIDE: dict[str, Callable[[View], Symptom | None]] = {
+    "loss=negated": step_climbs, "inputs=clipped": few_rows_outweigh, "norm=batch-statistics": norm_few_values,
+}  # fmt: skip
 _FEWEST_NORMS = 5
 # A rival with less than this is not worth a run.
 _WORTH = 0.02
@@ -116,10 +123,9 @@ def _fits(change: Change, view: View) -> bool:
     if change.kind.name == "momentum":
         held = [momentum_of(s) for s in settings]
         return not held or any(m is not None and abs(m - float(change.value)) > 0.01 for m in held)
-    if change.value == "negated" and step_climbs(view) is not None:
-        return False  # the loss is right: one tensor is moved the wrong way
-    if change.spelling == "inputs=clipped" and few_rows_outweigh(view) is not None:
-        return False  # it is the targets that are wild, and the score is of them
+    beside = _BESIDE.get(change.spelling)
+    if beside is not None and beside(view) is not None:
+        return False
     if change.kind.name == "classes" and view.is_weighted:
         return False
     function = view.main_loss.function if view.main_loss is not None else ""

@@ -11,9 +11,10 @@ import pytest
 from nndoctor.diagnosis.calibration import shipped
 from nndoctor.diagnosis.model import Curve, Diagnosis, Suspect, Trial
 from nndoctor.knowledge.loader import load_causes
-from nndoctor.record.model import Recording
+from nndoctor.record.model import ModuleMode, Recording
 from nndoctor.trials.plan import changes_for
 from nndoctor.trials.run import RUNNING, Budget, try_suspects
+from tests.symptoms.build import change, healthy, relu
 from tests.symptoms.test_inputs import outweighed
 from tests.symptoms.test_weights import by_hand
 from tests.trials.build import Outcomes, run
@@ -233,6 +234,18 @@ def test_inputs_are_left_where_the_targets_are_wild() -> None:
     spelt = [[c.spelling for c in changes_for(CAUSES["input-outliers"], r)] for r in (outweighed(0.1, 0.9), run(0.1))]
 
     assert [[], ["inputs=clipped"]] == spelt
+
+
+def test_statistics_of_the_batch_are_no_cure_where_the_batch_is_two_rows() -> None:
+    """They are what is suspected."""
+    few, many = healthy(), healthy()
+    for made, rows in ((few, 2), (many, 32)):
+        made.sites.append(relu(9, name="net.norm", function="batch_norm", module="net.norm", values=rows))
+        made.modes = [ModuleMode("net.norm", "BatchNorm1d", 100, 0, None, 100)]
+        change(made.steps, batch=rows)
+    spelt = [[c.spelling for c in changes_for(CAUSES["normalization-misuse"], r)] for r in (few, many)]
+
+    assert [False, True] == ["norm=batch-statistics" in s for s in spelt]
 
 
 def test_each_trial_is_shown_as_it_runs() -> None:
