@@ -228,11 +228,16 @@ class LoopView:
         """Whether each prediction is held against the targets of two samples, as mixup does."""
         return self.main_loss is not None and bool(self.main_loss.settings.get("mixed"))
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the main loss weighs its classes."""
+        return self.main_loss is not None and bool(self.main_loss.settings.get("weighted"))
+
     @cached_property
     def constant(self) -> float | None:
         """Loss of the best constant prediction: entropy of the label frequencies, or variance of real targets."""
         loss, labels = self.main_loss, self.labels
-        if loss is None or labels is None or not self.single_term or loss.settings.get("weighted"):
+        if loss is None or labels is None or not self.single_term or self.is_weighted:
             return None
         if labels.task in ("classes", "probabilities") and self.is_classification and labels.counts and loss.function in LOG_LOSSES:
             return entropy(labels.counts, float(loss.settings.get("label_smoothing", 0.0) or 0.0), labels.classes)

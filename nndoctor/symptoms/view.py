@@ -70,11 +70,6 @@ class View(LoopView):
             found.append(1.0 - self.last / self.constant)
         return max(found) if found else None
 
-    @property
-    def is_weighted(self) -> bool:
-        """Whether the loss weighs its classes."""
-        return self.main_loss is not None and bool(self.main_loss.settings.get("weighted"))
-
     @cached_property
     def _fair(self) -> float | None:
         """Where the loss weighs its classes: the accuracy in which all of them count the same, on the scale of `skill`."""
